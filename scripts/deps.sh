@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Install the Debian packages that the build needs and that are missing: as
+# root, or through sudo. Without either, print the one line that does it.
+#
+# Usage: deps.sh [check]	"check" adds what only `make check` needs
+
+. "$(dirname "$0")/lib.sh"
+
+packages=(
+	gcc make libc6-dev flex bison bc perl python3-minimal libelf-dev
+	xz-utils lz4 patch rsync kmod e2fsprogs ccache
+	linux-source-6.12 qemu-system-x86
+)
+if [[ ${1:-} == check ]]; then
+	packages+=(sparse clang llvm lld spin codespell python3)
+fi
+
+command -v dpkg-query >/dev/null ||
+	die "this is not a Debian system; install the equivalents of: ${packages[*]}"
+
+# Another tree is used as it is, so the packaged source is not needed.
+if [[ -n ${KSRC:-} ]]; then
+	packages=("${packages[@]/linux-source-6.12/}")
+fi
+
+missing=()
+installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii  *//p')
+for package in ${packages[@]+"${packages[@]}"}; do
+	grep -qxF "$package" <<<"$installed" || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+sudo=()
+if ((EUID)); then
+	if command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
+		sudo=(sudo)
+	else
+		die "packages are missing, run as root: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+	fi
+fi
+
+install_missing() {
+	local env=(env DEBIAN_FRONTEND=noninteractive)
+
+	"${sudo[@]}" "${env[@]}" apt-get update
+	"${sudo[@]}" "${env[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+say "installing missing packages: ${missing[*]}"
+phase "packages" packages install_missing

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What every script here shares: where things are, how progress and failures
+# are shown, and the lock under which anything in the build folder changes.
+
+set -euo pipefail
+
+# A kernel make must not inherit the variables and job slots of our own.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL CDPATH
+export LC_ALL=C
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SCRIPTS=$ROOT/scripts
+BUILD=$(realpath -m "${BUILD:-$ROOT/build}")
+# CONFIG=name adds configs/name.config and builds beside the default kernel.
+VARIANT=${CONFIG:+-$CONFIG}
+TREE=$BUILD/linux
+KERNEL=$BUILD/kernel$VARIANT
+STAGE=$BUILD/modules$VARIANT
+LOG=$BUILD/log
+ROOTFS=$BUILD/rootfs.img
+JOBS=$(nproc)
+
+export BUILD
+mkdir -p "$BUILD" "$LOG"
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
+
+# Milliseconds since boot, immune to changes of the wall clock.
+now_ms() { local up; read -r up _ </proc/uptime; echo $((10#${up/./} * 10)); }
+seconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
+
+# phase NAME LOGNAME COMMAND...: run a step of the build with its output in a
+# log. It shows the step's name at once and its time when it ends; when it fails,
+# the log's end and path.
+phase() {
+	local name=$1 log=$LOG/$2.log start rc=0
+	shift 2
+
+	start=$(now_ms)
+	printf '  %-34s ' "$name"
+	# A subshell as a whole job, so that set -e holds inside it.
+	(set -e; "$@") >"$log" 2>&1 &
+	wait $! || rc=$?
+	if ((rc)); then
+		printf 'FAILED after %s s\n' "$(seconds $(($(now_ms) - start)))"
+		# A step that knows what is wrong says so in one last line.
+		if [[ $(tail -n 1 "$log") == error:* ]]; then
+			die "$(tail -n 1 "$log" | cut -c 8-) (log: $log)"
+		fi
+		# In a parallel build the reason often stands well before the end.
+		grep -E -A3 '(: (fatal )?error|undefined reference|^error):? ' "$log" | head -n 20 >&2 || true
+		say '[...]' >&2
+		tail -n 12 "$log" >&2
+		die "$name failed, the log is $log"
+	fi
+	printf '%6s s\n' "$(seconds $(($(now_ms) - start)))"
+}
+
+# Anything that changes the build folder runs under one lock, which the scripts
+# that a script calls inherit together with its file descriptor.
+lock_build() {
+	[[ ${KLP_BUILD_LOCKED:-} != "$BUILD" ]] || return 0
+	exec 9>"$BUILD/.lock"
+	if ! flock -n 9; then
+		say "  waiting for another make in $BUILD"
+		flock 9
+	fi
+	export KLP_BUILD_LOCKED=$BUILD
+}
+
+# kmake ARGUMENTS...: make in the assembled tree, for this variant's kernel.
+kmake() {
+	local cc=${LLVM:+clang}
+
+	cc=${cc:-gcc}
+	if command -v ccache >/dev/null; then
+		cc="ccache $cc"
+	fi
+	env CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1 \
+		KBUILD_BUILD_USER=klp KBUILD_BUILD_HOST=klp \
+		make -C "$TREE" O="$KERNEL" -j"$JOBS" ${LLVM:+LLVM=$LLVM} CC="$cc" "$@"
+}
