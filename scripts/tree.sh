@@ -63,16 +63,14 @@ unpack() {
 }
 
 # Files of ours that the tree has to hold, one per line.
-our_files() {
-	local dir
-
-	cd "$ROOT"
+our_files() (
+	cd "$ROOT" || exit
 	for dir in "${MIRROR[@]}"; do
 		[[ ! -d $dir ]] || find "$dir" -type f \
 			! -name '*~' ! -name '.*.sw?' ! -name '*.orig' ! -name '*.rej' \
 			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*.cmd'
 	done | sort
-}
+)
 
 lay_in() {
 	local file clash=0

@@ -12,7 +12,7 @@
 #   -t SECONDS		kill the guest after that time (600)
 #   -i			count instructions (TCG's icount): repeatable measurements
 #   -k PARAMETERS	append to the kernel's command line
-#   -q OPTION		pass one more option to QEMU (repeatable)
+#   -q ARGUMENT		pass one more argument to QEMU (repeatable)
 #
 # COMMAND runs in the guest's /klp, which holds scripts/guest/ and whatever -a
 # added. Its output appears on our standard output as it comes; what it leaves
@@ -40,8 +40,7 @@ while getopts 'n:a:c:m:t:ik:q:' option; do
 	t) limit=$OPTARG ;;
 	i) icount=1 ;;
 	k) parameters+=" $OPTARG" ;;
-	# shellcheck disable=SC2206 # an option and its value are two words
-	q) extra+=($OPTARG) ;;
+	q) extra+=("$OPTARG") ;;
 	*) exit 126 ;;
 	esac
 done
@@ -63,10 +62,10 @@ rm -rf "$run"
 mkdir -p "$run/klp" "$run/results"
 
 # The run's archive becomes the guest's second disk.
-printf '%s\0' "$@" >"$run/klp/command"
-(($#)) || : >"$run/klp/command"
+printf '%s\0' "$@" >"$run/klp/job"
+(($#)) || : >"$run/klp/job"
 archive=$run/archive.tar
-tar -cf "$archive" -C "$run" klp/command
+tar -cf "$archive" -C "$run" klp/job
 tar -rf "$archive" --transform='s,^\.,klp,' -C "$SCRIPTS/guest" .
 tar -rf "$archive" --transform='s,^\./,,' -C "$STAGE/root" . 2>/dev/null ||
 	[[ ! -d $STAGE/root ]]
@@ -79,7 +78,7 @@ done
 # there never thread=multi: QEMU 7.2 does not keep the memory ordering that
 # cross-modifying code relies on, and even an untouched kernel takes an
 # unexpected int3 while a static branch is patched under load.
-machine=(-accel tcg,thread=single -cpu max)
+machine=(-accel 'tcg,thread=single' -cpu max)
 if [[ -z $icount ]] && grep -qE '^flags.*\b(vmx|svm)\b' /proc/cpuinfo &&
 	[[ -w /dev/kvm ]] && (: <>/dev/kvm) 2>/dev/null; then
 	machine=(-accel kvm -cpu host)
@@ -95,7 +94,7 @@ qemu=(
 	-device virtio-serial-pci
 	-chardev "file,id=status,path=$run/status"
 	-device 'virtserialport,chardev=status,name=klp.status'
-	-append "console=ttyS0 root=/dev/vda rw init=/init reboot=t panic=-1$parameters"
+	-append "console=ttyS0 root=/dev/vda rw init=/init reboot=t panic=-1 kunit.enable=0$parameters"
 	${extra[@]+"${extra[@]}"}
 )
 

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The commands of this repository. Each target is one script in scripts/, whose
+# opening comment says more; every script first runs what it depends on.
+
+export CONFIG KSRC TESTS BUILD LIMIT
+
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock check clean
+.NOTPARALLEL:
+
+help:
+	@echo 'A livepatch core for Linux 6.12: assemble, build, boot, try and test it.'
+	@echo
+	@echo '  make run          demonstration: live-patch a running kernel'
+	@echo '  make test         KUnit and our selftests in the VM'
+	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
+	@echo '  make boot         a shell in the VM'
+	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, kernel-doc, models'
+	@echo
+	@echo '  make deps         install missing Debian packages'
+	@echo '  make tree         build/linux: a stock tree, ours laid in, patches/ applied'
+	@echo '  make kernel       build/kernel: the kernel'
+	@echo '  make modules      samples and selftests for that kernel'
+	@echo '  make rootfs       the userland of the VM'
+	@echo '  make clean        remove build/'
+	@echo
+	@echo '  KSRC=DIR          another 6.12 tree instead of the package linux-source-6.12'
+	@echo '  CONFIG=debug      a kernel with configs/debug.config, too'
+	@echo '  TESTS="a.sh b.sh" only these tests'
+	@echo '  BUILD=DIR         another build folder'
+
+deps:
+	@scripts/deps.sh
+
+tree:
+	@scripts/tree.sh
+
+kernel:
+	@scripts/kernel.sh
+
+modules:
+	@scripts/modules.sh
+
+rootfs:
+	@scripts/rootfs.sh
+
+boot:
+	@scripts/modules.sh
+	@scripts/rootfs.sh
+	@scripts/vm.sh
+
+run:
+	@scripts/run.sh
+
+test:
+	@scripts/test.sh
+
+test-stock:
+	@scripts/test.sh stock
+
+check:
+	@scripts/check.sh
+
+clean:
+	rm -rf $(or $(BUILD),build)

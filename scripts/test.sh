@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build everything, boot it and run the tests in it. The last line is
+# "N passed, N failed"; the exit status is zero only if some passed and none
+# failed.
+#
+# Usage: test.sh [stock]	"stock" runs the stock selftests instead of ours
+#
+# Environment: TESTS="NAME..."	only these selftests and KUnit suites
+#		CONFIG=NAME	on that variant of the kernel
+#		LIMIT=SECONDS	for the whole run in the guest (1800)
+
+. "$(dirname "$0")/lib.sh"
+
+suite=${1:-own}
+read -r -a tests <<<"${TESTS:-}"
+
+if [[ $suite == stock ]]; then
+	"$SCRIPTS/modules.sh" stock
+	command=(./test /klp/stock-selftests - "${tests[@]}")
+else
+	"$SCRIPTS/modules.sh"
+	command=(./test /klp/selftests kunit "${tests[@]}")
+fi
+"$SCRIPTS/rootfs.sh"
+
+tap=$LOG/test-$suite$VARIANT.$$.tap
+trap 'rm -f "$tap"' EXIT
+rc=0
+"$SCRIPTS/vm.sh" -n "test-$suite$VARIANT" -t "${LIMIT:-1800}" -k kunit.enable=1 \
+	-- "${command[@]}" | tee "$tap" || rc=$?
+
+# The count is made here, from what arrived, so that it holds for a guest that
+# died, too: its death is one more failure.
+passed=$(grep -E '^ok [0-9]+ ' "$tap" | grep -civ '# skip' || true)
+skipped=$(grep -E '^ok [0-9]+ ' "$tap" | grep -ci '# skip' || true)
+failed=$(grep -cE '^not ok [0-9]+ ' "$tap" || true)
+planned=$(sed -n 's/^1\.\.//p' "$tap" | tail -n 1)
+grep -E '^not ok [0-9]+ ' "$tap" | sed -E 's/^not ok [0-9]+ /# failed: /' || true
+if ((rc)); then
+	case $rc in
+	124) say "not ok $((passed + skipped + failed + 1)) the guest hung" ;;
+	125) say "not ok $((passed + skipped + failed + 1)) the guest crashed" ;;
+	*) say "not ok $((passed + skipped + failed + 1)) the guest script failed with status $rc" ;;
+	esac
+	failed=$((failed + 1))
+elif [[ $planned != $((passed + skipped + failed)) ]]; then
+	say "not ok $((passed + skipped + failed + 1)) results are missing: ${planned:-none} planned"
+	failed=$((failed + 1))
+fi
+for name in "${tests[@]}"; do
+	if ! grep -qF -e "selftests: $name" -e "kunit: $name." "$tap"; then
+		say "not ok $((passed + skipped + failed + 1)) there is no test named $name"
+		failed=$((failed + 1))
+	fi
+done
+((!skipped)) || say "# $skipped skipped"
+((passed + failed)) || say "# no test ran"
+say "$passed passed, $failed failed"
+((passed && !failed))
