@@ -10,24 +10,20 @@
 
 packages=(
 	gcc make libc6-dev flex bison bc perl python3-minimal libelf-dev
-	xz-utils lz4 patch rsync kmod e2fsprogs ccache
-	linux-source-6.12 qemu-system-x86
+	xz-utils lz4 patch rsync kmod e2fsprogs ccache qemu-system-x86
 )
+# With KSRC the packaged source is not needed.
+[[ -n ${KSRC:-} ]] || packages+=(linux-source-6.12)
 if [[ ${1:-} == check ]]; then
-	packages+=(sparse clang llvm lld spin codespell python3)
+	packages+=(sparse clang llvm lld spin shellcheck)
 fi
 
 command -v dpkg-query >/dev/null ||
 	die "this is not a Debian system; install the equivalents of: ${packages[*]}"
 
-# Another tree is used as it is, so the packaged source is not needed.
-if [[ -n ${KSRC:-} ]]; then
-	packages=("${packages[@]/linux-source-6.12/}")
-fi
-
 missing=()
 installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii  *//p')
-for package in ${packages[@]+"${packages[@]}"}; do
+for package in "${packages[@]}"; do
 	grep -qxF "$package" <<<"$installed" || missing+=("$package")
 done
 ((${#missing[@]})) || exit 0

@@ -70,9 +70,10 @@ configure() {
 
 	rm -rf "$new"
 	mkdir -p "$new"
-	make -C "$TREE" O="$new" tinyconfig
-	(cd "$new" && "$TREE/scripts/kconfig/merge_config.sh" -m -O . .config "${fragments[@]}")
-	make -C "$TREE" O="$new" olddefconfig
+	# tinyconfig and the fragments in one step, because a second one would keep
+	# defaults of the first, such as those of a 32-bit kernel.
+	(cd "$TREE" && scripts/kconfig/merge_config.sh -n -O "$new" \
+		kernel/configs/tiny-base.config kernel/configs/tiny.config "${fragments[@]}")
 	check_config
 	cmp -s "$new/.config" "$KERNEL/.config" || cp "$new/.config" "$KERNEL/.config"
 	rm -rf "$new"

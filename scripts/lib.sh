@@ -32,18 +32,25 @@ die() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
 now_ms() { local up; read -r up _ </proc/uptime; echo $((10#${up/./} * 10)); }
 seconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
 
+# attempt COMMAND...: run a function in a subshell with set -e in force, which
+# bash ignores left of || and in conditions, and leave its status in rc.
+attempt() {
+	set +e
+	(set -e; "$@")
+	rc=$?
+	set -e
+}
+
 # phase NAME LOGNAME COMMAND...: run a step of the build with its output in a
 # log. It shows the step's name at once and its time when it ends; when it fails,
 # the log's end and path.
 phase() {
-	local name=$1 log=$LOG/$2.log start rc=0
+	local name=$1 log=$LOG/$2.log start rc
 	shift 2
 
 	start=$(now_ms)
 	printf '  %-34s ' "$name"
-	# A subshell as a whole job, so that set -e holds inside it.
-	(set -e; "$@") >"$log" 2>&1 &
-	wait $! || rc=$?
+	attempt "$@" >"$log" 2>&1
 	if ((rc)); then
 		printf 'FAILED after %s s\n' "$(seconds $(($(now_ms) - start)))"
 		# A step that knows what is wrong says so in one last line.

@@ -68,21 +68,21 @@ our_files() (
 	for dir in "${MIRROR[@]}"; do
 		[[ ! -d $dir ]] || find "$dir" -type f \
 			! -name '*~' ! -name '.*.sw?' ! -name '*.orig' ! -name '*.rej' \
-			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*.cmd'
+			! -name '.checkpatch*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*.cmd'
 	done | sort
 )
 
 lay_in() {
-	local file clash=0
+	local file clash=''
 
 	touch "$LAID"
 	our_files >"$LAID.new"
 	# A path that is in the tree but was not laid in by us is a stock file.
 	while read -r file; do
-		[[ ! -e $TREE/$file ]] || { echo "$file"; clash=1; }
+		[[ ! -e $TREE/$file ]] || clash+=" $file"
 	done < <(comm -13 "$LAID" "$LAID.new")
-	if ((clash)); then
-		echo "error: the files above exist in the stock tree: change them by a patch in patches/"
+	if [[ -n $clash ]]; then
+		echo "error: files of the stock tree are changed by patches, not replaced:$clash"
 		return 1
 	fi
 

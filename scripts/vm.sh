@@ -94,7 +94,7 @@ qemu=(
 	-device virtio-serial-pci
 	-chardev "file,id=status,path=$run/status"
 	-device 'virtserialport,chardev=status,name=klp.status'
-	-append "console=ttyS0 root=/dev/vda rw init=/init reboot=t panic=-1 kunit.enable=0$parameters"
+	-append "console=ttyS0 root=/dev/vda rw init=/init reboot=t panic=-1$parameters"
 	${extra[@]+"${extra[@]}"}
 )
 

@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything that can judge our sources without booting them.
+
+. "$(dirname "$0")/lib.sh"
+
+"$SCRIPTS/deps.sh" check
+lock_build
+"$SCRIPTS/kernel.sh"
+cd "$ROOT"
+
+# ours PATTERN...: our files with one of these names.
+ours() {
+	local pattern names=()
+
+	for pattern in "$@"; do
+		names+=(-o -name "$pattern")
+	done
+	find Makefile .ci configs patches scripts arch Documentation include \
+		kernel lib samples tools -type f \( "${names[@]:1}" \) 2>/dev/null | sort
+}
+
+licenses() {
+	local file bad=0
+
+	while read -r file; do
+		if ! head -n 3 "$file" | grep -q 'SPDX-License-Identifier:'; then
+			echo "$file: error: there is no SPDX line at its top"
+			bad=1
+		fi
+	done < <(ours '*' | grep -vE '^patches/.*\.patch$')
+	return "$bad"
+}
+
+checkpatch() {
+	local file rc=0
+
+	# Whether MAINTAINERS knows a file is of no meaning here.
+	set -- perl "$TREE/scripts/checkpatch.pl" --root="$TREE" --strict --quiet \
+		--terse --showfile --ignore FILE_PATH_CHANGES
+	while read -r file; do
+		"$@" --file "$file" || rc=1
+	done < <(ours '*.[chS]' Makefile Kconfig '*.sh' '*.rst' '*.litmus')
+	while read -r file; do
+		"$@" "$file" || rc=1
+	done < <(ours '*.patch')
+	return "$rc"
+}
+
+shell_scripts() {
+	grep -lE '^#!/bin/(ba)?sh' $(ours '*') | xargs shellcheck -x -e SC1091,SC2034,SC2013,SC2154
+}
+
+kernel_doc() {
+	perl "$TREE/scripts/kernel-doc" -none -Werror $(ours '*.[ch]')
+}
+
+# compile NAME ARGUMENT...: our core alone, in a build folder of its own because
+# the flags differ, with every warning an error.
+compile() {
+	local config=$KERNEL/.config out
+
+	KERNEL=$BUILD/$1
+	shift
+	mkdir -p "$KERNEL"
+	cp "$config" "$KERNEL/.config"
+	kmake olddefconfig
+	kmake prepare
+	out=$(kmake "$@" kernel/livepatch/ 2>&1) || { echo "$out"; return 1; }
+	echo "$out"
+	# sparse's findings do not fail a build. What stands in others' headers is
+	# not ours to judge.
+	! grep -E '(^|/)(kernel/livepatch/|include/linux/livepatch|include/trace/events/livepatch)[^ ]*: (warning|error):' <<<"$out"
+}
+
+gcc_sparse() { compile kernel-check W=1 C=2; }
+clang_w1() { LLVM=1 compile kernel-clang W=1; }
+models() { make -C tools/testing/livepatch/spin check; }
+
+failed=0
+# step NAME LOGNAME COMMAND: go on after a failure, all are worth knowing.
+step() {
+	local rc
+
+	attempt phase "$@"
+	((!rc)) || failed=1
+}
+
+step "licenses" check-licenses licenses
+step "checkpatch --strict" check-checkpatch checkpatch
+step "kernel-doc" check-kernel-doc kernel_doc
+step "shellcheck" check-shellcheck shell_scripts
+step "gcc W=1 and sparse" check-gcc gcc_sparse
+step "clang W=1" check-clang clang_w1
+if [[ -e tools/testing/livepatch/spin/Makefile ]]; then
+	step "models" check-models models
+fi
+exit "$failed"
