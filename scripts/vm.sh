@@ -6,6 +6,7 @@
 # Usage: vm.sh [options] [--] [COMMAND [ARGUMENT...]]
 #
 #   -n NAME		name of the run; its files are in build/run/NAME.PID
+#   -r FOLDER		copy the results there
 #   -a FOLDER:PATH	copy the folder's content to PATH in the guest (repeatable)
 #   -c CPUS		number of CPUs (2)
 #   -m MIB		memory (512, or 2048 for a variant kernel)
@@ -30,10 +31,11 @@
 
 name=vm cpus=2 memory=512 limit=600 parameters='' icount=''
 [[ -z $VARIANT ]] || memory=2048
-folders=() extra=()
-while getopts 'n:a:c:m:t:ik:q:' option; do
+folders=() extra=() results=''
+while getopts 'n:r:a:c:m:t:ik:q:' option; do
 	case $option in
 	n) name=$OPTARG ;;
+	r) results=$OPTARG ;;
 	a) folders+=("$OPTARG") ;;
 	c) cpus=$OPTARG ;;
 	m) memory=$OPTARG ;;
@@ -130,6 +132,7 @@ report() {
 if [[ $(cat "$run/status" 2>/dev/null) =~ ^exit\ ([0-9]+)$ ]]; then
 	tar -xf "$run/results.tar" -C "$run/results"
 	rm -f "$archive" "$run/results.tar"
+	[[ -z $results ]] || rsync -a --delete "$run/results/" "$results/"
 	exit "${BASH_REMATCH[1]}"
 fi
 if ((rc == 124 || rc == 137)); then
