@@ -6,7 +6,9 @@
 # leaves their objects beside the sources. Result: build/modules/root, which
 # vm.sh copies to the guest's root.
 #
-# Usage: modules.sh [stock]	"stock" builds the stock selftests, too
+# Usage: modules.sh [samples] [selftests] [stock]
+#
+# "stock" are the stock selftests; without arguments everything of ours is built.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -83,14 +85,14 @@ stock_selftests() {
 	selftests "$stock" "$root/klp/stock-selftests" KCFLAGS=-fno-diagnostics-show-caret
 }
 
+(($#)) || set -- samples selftests
 mkdir -p "$root/klp"
 phase "install kernel modules" "modules$VARIANT" kernel_modules
-if [[ -e $TREE/samples/livepatch/Makefile ]]; then
-	phase "build samples" "samples$VARIANT" samples
-fi
-if [[ -e $TREE/tools/testing/selftests/livepatch/Makefile ]]; then
-	phase "build selftests" "selftests$VARIANT" own_selftests
-fi
-if [[ ${1:-} == stock ]]; then
-	phase "build stock selftests" "stock-selftests$VARIANT" stock_selftests
-fi
+for what; do
+	case $what in
+	samples) phase "build samples" "samples$VARIANT" samples ;;
+	selftests) phase "build selftests" "selftests$VARIANT" own_selftests ;;
+	stock) phase "build stock selftests" "stock-selftests$VARIANT" stock_selftests ;;
+	*) die "unknown argument $what" ;;
+	esac
+done

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 start=$(now_ms)
-"$SCRIPTS/modules.sh"
+"$SCRIPTS/modules.sh" samples
 "$SCRIPTS/rootfs.sh"
 built=$(seconds $(($(now_ms) - start)))
 
