@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Sites: where calls of patched functions go.
+ *
+ * One ftrace_ops serves all sites, with an exact filter, so that a patch costs
+ * one ftrace update when it comes and one when it goes, however many functions
+ * it has. A site exists while at least one patch has a function over it.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ftrace.h>
+#include <linux/hash.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#define KLP_SITE_BITS	10
+
+/* All sites by ftrace location. Lock: M to write, R to read. */
+static struct hlist_head klp_site_table[1 << KLP_SITE_BITS];
+
+/* Sites that ftrace must be told of: new ones and empty ones. Lock: M. */
+static LIST_HEAD(klp_unsettled_sites);
+
+/* Sites in the filter of klp_ftrace_ops. Lock: M. */
+static unsigned int klp_nr_hooked;
+
+static __always_inline struct hlist_head *klp_site_bucket(unsigned long ip)
+{
+	return &klp_site_table[hash_long(ip, KLP_SITE_BITS)];
+}
+
+/*
+ * Calls of a patched function come here; the version is chosen by the calling
+ * task's state alone, whatever patch, direction or phase.
+ *
+ * Everything used here is inlined or notrace, so this cannot come back to
+ * itself, and needs no recursion lock: a lock that is busy would mean to
+ * let a call through to the wrong version.
+ *
+ * A location without a site is one whose site is on its way in or out: the
+ * original is right then, because both versions are.
+ */
+static void notrace klp_ftrace_handler(unsigned long ip, unsigned long parent_ip,
+				       struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct klp_site *site;
+	void *target;
+
+	/* Pairs with klp_sites_wait_handlers(): from here to the end is waited for. */
+	preempt_disable_notrace();
+
+	hlist_for_each_entry_rcu_notrace(site, klp_site_bucket(ip), hash_node) {
+		int patched;
+
+		if (site->ip != ip)
+			continue;
+
+		/*
+		 * current's state changes by itself or while it is off the CPU:
+		 * not between these lines, and not within an interrupt.
+		 */
+		patched = READ_ONCE(current->patch_state) == KLP_TRANSITION_PATCHED;
+		target = READ_ONCE(site->version[patched]);
+		if (target)
+			ftrace_regs_set_instruction_pointer(fregs, (unsigned long)target);
+		break;
+	}
+
+	preempt_enable_notrace();
+}
+
+static struct ftrace_ops klp_ftrace_ops = {
+	.func	= klp_ftrace_handler,
+	.flags	= FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT |
+#ifndef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
+		  FTRACE_OPS_FL_SAVE_REGS |
+#endif
+		  0,
+};
+
+/**
+ * klp_sites_wait_handlers() - wait until running handlers have chosen
+ *
+ * When this returns, each handler that may have read a version or a task's
+ * state from before the call has returned to its trampoline. That trampoline
+ * may still have to arrive in the version: the task's stack shows it
+ * (see klp_site_window()).
+ *
+ * Context: may sleep.
+ */
+void klp_sites_wait_handlers(void)
+{
+	/*
+	 * Where ARCH_WANTS_NO_INSTR, nothing is traced unless RCU is watching,
+	 * so a handler's preemption-off section is a reader. Elsewhere only a
+	 * visit to each CPU will do.
+	 */
+	if (IS_ENABLED(CONFIG_ARCH_WANTS_NO_INSTR))
+		synchronize_rcu_expedited();
+	else
+		synchronize_rcu_tasks_rude();
+}
+
+static struct klp_site *klp_site_find(unsigned long ip)
+{
+	struct klp_site *site;
+
+	lockdep_assert_held(&klp_mutex);
+
+	hlist_for_each_entry(site, klp_site_bucket(ip), hash_node) {
+		if (site->ip == ip)
+			return site;
+	}
+	return NULL;
+}
+
+/* The target of a function; NULL is the original. */
+static void *klp_func_target(const struct klp_func *func)
+{
+	return func && !func->nop ? func->new_func : NULL;
+}
+
+static struct klp_func *klp_site_top(struct klp_site *site)
+{
+	return list_first_entry_or_null(&site->funcs, struct klp_func, site_node);
+}
+
+/* An unsettled site has a function and no hook, or a hook and no function. */
+static bool klp_site_to_hook(const struct klp_site *site)
+{
+	return !site->hooked && !list_empty(&site->funcs);
+}
+
+static bool klp_site_to_unhook(const struct klp_site *site)
+{
+	return site->hooked && list_empty(&site->funcs);
+}
+
+/**
+ * klp_site_below() - what a task returns to when it leaves a function's patch
+ * @func: a function that is attached to its site
+ *
+ * Context: klp_mutex held.
+ * Return: the function of the patch below, or NULL for the original.
+ */
+struct klp_func *klp_site_below(struct klp_func *func)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	if (list_is_last(&func->site_node, &func->site->funcs))
+		return NULL;
+	return list_next_entry(func, site_node);
+}
+
+/**
+ * klp_site_attach() - put a function on top of its site
+ * @func: the function, bound to its address
+ *
+ * Calls go where they went before until klp_site_split() or klp_site_settle();
+ * a new site also needs klp_sites_hook().
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0, -EINVAL if ftrace has no location in the function, or -ENOMEM.
+ */
+int klp_site_attach(struct klp_func *func)
+{
+	unsigned long ip = ftrace_location(func->old_addr);
+	struct klp_site *site;
+
+	lockdep_assert_held(&klp_mutex);
+
+	if (!ip)
+		return -EINVAL;
+
+	site = klp_site_find(ip);
+	if (!site) {
+		site = kzalloc(sizeof(*site), GFP_KERNEL);
+		if (!site)
+			return -ENOMEM;
+		site->ip = ip;
+		INIT_LIST_HEAD(&site->funcs);
+		list_add_tail(&site->unsettled, &klp_unsettled_sites);
+		hlist_add_head_rcu(&site->hash_node, klp_site_bucket(ip));
+	} else if (klp_site_to_unhook(site)) {
+		/* A sweep had no memory to remove it, and now it is wanted. */
+		list_del_init(&site->unsettled);
+	}
+	list_add(&func->site_node, &site->funcs);
+	func->site = site;
+	return 0;
+}
+
+/**
+ * klp_site_detach() - take a function off its site
+ * @func: the function; nothing happens if it is not attached
+ *
+ * Both versions then lead to what is on top; a site that is left empty stays
+ * until klp_sites_sweep(). No task may be in the state whose version changes.
+ *
+ * Context: klp_mutex held.
+ */
+void klp_site_detach(struct klp_func *func)
+{
+	struct klp_site *site = func->site;
+
+	lockdep_assert_held(&klp_mutex);
+
+	if (!site)
+		return;
+
+	list_del_init(&func->site_node);
+	func->site = NULL;
+	klp_site_settle(site);
+
+	/* A site that was never hooked is on the list since it was made. */
+	if (klp_site_to_unhook(site))
+		list_add_tail(&site->unsettled, &klp_unsettled_sites);
+}
+
+/**
+ * klp_site_settle() - both states lead to the function on top
+ * @site: the site
+ *
+ * Context: klp_mutex held. The caller waits for handlers before it frees what
+ * either version led to.
+ */
+void klp_site_settle(struct klp_site *site)
+{
+	void *target = klp_func_target(klp_site_top(site));
+
+	lockdep_assert_held(&klp_mutex);
+
+	WRITE_ONCE(site->version[0], target);
+	WRITE_ONCE(site->version[1], target);
+}
+
+/**
+ * klp_site_split() - tell the two states apart by one patch's function
+ * @func: the function, of the patch in transition
+ *
+ * KLP_TRANSITION_PATCHED leads to the top, any other state to the top without
+ * @func. Which of the two was there before depends on the direction; the other
+ * one changes, so no task may be in its state, and no handler may be about to
+ * use it for one.
+ *
+ * Context: klp_mutex held.
+ */
+void klp_site_split(struct klp_func *func)
+{
+	struct klp_site *site = func->site;
+	struct klp_func *top = klp_site_top(site);
+
+	lockdep_assert_held(&klp_mutex);
+
+	WRITE_ONCE(site->version[1], klp_func_target(top));
+	if (top == func)
+		top = klp_site_below(func);
+	WRITE_ONCE(site->version[0], klp_func_target(top));
+}
+
+/* Make the filter of the ops larger; ftrace does all locations at once. */
+static int klp_filter_add(unsigned long *ips, unsigned int nr)
+{
+	int err;
+
+	/*
+	 * -EAGAIN: somebody is just attaching a direct call to one of these
+	 * functions. ftrace has waited a moment; they finish without us.
+	 */
+	do {
+		err = ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 0, 0);
+	} while (err == -EAGAIN);
+	if (err || klp_nr_hooked)
+		return err;
+
+	do {
+		err = register_ftrace_function(&klp_ftrace_ops);
+	} while (err == -EAGAIN);
+	if (err)
+		ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0);
+	return err;
+}
+
+static int klp_filter_remove(unsigned long *ips, unsigned int nr)
+{
+	/* An empty filter would mean every function: unregister first. */
+	if (nr == klp_nr_hooked) {
+		int err = unregister_ftrace_function(&klp_ftrace_ops);
+
+		if (WARN_ON_ONCE(err))
+			return err;
+	}
+	return ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0);
+}
+
+/*
+ * ftrace refuses a batch as a whole. Find the first function that it does not
+ * take, for the administrator: the shortest prefix that fails ends with it.
+ */
+static unsigned int klp_find_refused(unsigned long *ips, unsigned int nr)
+{
+	unsigned int good = 0, bad = nr;
+
+	while (bad - good > 1) {
+		unsigned int mid = good + (bad - good) / 2;
+
+		if (klp_filter_add(ips, mid)) {
+			bad = mid;
+			continue;
+		}
+		klp_nr_hooked += mid;
+		klp_filter_remove(ips, mid);
+		klp_nr_hooked -= mid;
+		good = mid;
+	}
+	return bad - 1;
+}
+
+/* The locations of the unsettled sites that are wanted, or NULL without memory. */
+static unsigned long *klp_unsettled_ips(bool (*wanted)(const struct klp_site *site),
+					unsigned int *nr)
+{
+	struct klp_site *site;
+	unsigned long *ips;
+
+	*nr = 0;
+	list_for_each_entry(site, &klp_unsettled_sites, unsettled)
+		*nr += wanted(site);
+
+	ips = kvmalloc_array(*nr ?: 1, sizeof(*ips), GFP_KERNEL);
+	if (!ips)
+		return NULL;
+
+	*nr = 0;
+	list_for_each_entry(site, &klp_unsettled_sites, unsettled) {
+		if (wanted(site))
+			ips[(*nr)++] = site->ip;
+	}
+	return ips;
+}
+
+/**
+ * klp_sites_hook() - have ftrace call the handler for all new sites
+ * @refused: set to the function that ftrace did not take, or NULL
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0, -ENOMEM, or ftrace's own error: -EBUSY if ftrace is switched off
+ * or somebody else changes the instruction pointer there.
+ */
+int klp_sites_hook(struct klp_func **refused)
+{
+	struct klp_site *site, *next;
+	unsigned long *ips;
+	unsigned int nr;
+	int err = 0;
+
+	lockdep_assert_held(&klp_mutex);
+
+	*refused = NULL;
+	ips = klp_unsettled_ips(klp_site_to_hook, &nr);
+	if (!ips)
+		return -ENOMEM;
+	if (!nr)
+		goto out;
+
+	err = klp_filter_add(ips, nr);
+	if (err) {
+		*refused = klp_site_top(klp_site_find(ips[klp_find_refused(ips, nr)]));
+		goto out;
+	}
+
+	klp_nr_hooked += nr;
+	list_for_each_entry_safe(site, next, &klp_unsettled_sites, unsettled) {
+		if (!klp_site_to_hook(site))
+			continue;
+		site->hooked = true;
+		list_del_init(&site->unsettled);
+	}
+out:
+	kvfree(ips);
+	return err;
+}
+
+/**
+ * klp_sites_sweep() - remove the sites that no patch has a function over
+ *
+ * Also waits for handlers, whether or not there was a site to remove: when
+ * this returns, no handler leads to a function that was detached before.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_sites_sweep(void)
+{
+	struct klp_site *site, *next;
+	unsigned long *ips;
+	LIST_HEAD(gone);
+	unsigned int nr;
+
+	lockdep_assert_held(&klp_mutex);
+
+	ips = klp_unsettled_ips(klp_site_to_unhook, &nr);
+	/*
+	 * Without memory the empty sites stay: they lead to the originals, and
+	 * the next sweep removes them.
+	 */
+	if (!ips || (nr && klp_filter_remove(ips, nr)))
+		goto wait;
+
+	klp_nr_hooked -= nr;
+	list_for_each_entry_safe(site, next, &klp_unsettled_sites, unsettled) {
+		if (!list_empty(&site->funcs))
+			continue;
+		hlist_del_rcu(&site->hash_node);
+		list_move(&site->unsettled, &gone);
+	}
+wait:
+	kvfree(ips);
+	klp_sites_wait_handlers();
+	list_for_each_entry_safe(site, next, &gone, unsettled)
+		kfree(site);
+}
+
+/**
+ * klp_site_window() - where a task's stack shows an undecided redirection
+ * @site: the site
+ * @first: set to the first address
+ * @last: set to the last address
+ *
+ * Between the handler's choice and the arrival in a version, the stack has the
+ * place behind the patched instruction, or the version's first byte, as a
+ * return address. The latter belongs to the version's own range.
+ */
+void klp_site_window(const struct klp_site *site, unsigned long *first,
+		     unsigned long *last)
+{
+	*first = site->ip;
+	*last = site->ip + MCOUNT_INSN_SIZE;
+}
