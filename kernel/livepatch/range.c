@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The range index: which addresses may not be on a task's stack.
+ *
+ * Built once for each start of a transition, sealed, then published and only
+ * read. A look-up is one binary search, whatever the number of functions.
+ */
+
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "internal.h"
+
+/**
+ * klp_ranges_alloc() - make an empty index
+ * @max: number of ranges it must have room for
+ *
+ * Context: may sleep.
+ * Return: the index, to be freed with kvfree(), or NULL without memory.
+ */
+struct klp_ranges *klp_ranges_alloc(unsigned int max)
+{
+	struct klp_ranges *ranges;
+
+	ranges = kvzalloc(struct_size(ranges, range, max), GFP_KERNEL);
+	if (ranges)
+		ranges->max = max;
+	return ranges;
+}
+
+/**
+ * klp_ranges_add() - add a range to an index that is not sealed yet
+ * @ranges: the index
+ * @first: the first address that counts
+ * @last: the last address that counts
+ */
+void klp_ranges_add(struct klp_ranges *ranges, unsigned long first, unsigned long last)
+{
+	if (WARN_ON_ONCE(ranges->nr == ranges->max))
+		return;
+	ranges->range[ranges->nr++] = (struct klp_range){ first, last };
+}
+
+static int klp_range_cmp(const void *a, const void *b)
+{
+	const struct klp_range *ra = a, *rb = b;
+
+	if (ra->first != rb->first)
+		return ra->first < rb->first ? -1 : 1;
+	return 0;
+}
+
+/**
+ * klp_ranges_seal() - make an index ready for look-ups
+ * @ranges: the index
+ *
+ * Ranges that touch or overlap are merged: a binary search needs them disjoint.
+ */
+void klp_ranges_seal(struct klp_ranges *ranges)
+{
+	struct klp_range *out = ranges->range;
+	unsigned int i;
+
+	if (!ranges->nr)
+		return;
+
+	sort(ranges->range, ranges->nr, sizeof(*ranges->range), klp_range_cmp, NULL);
+
+	for (i = 1; i < ranges->nr; i++) {
+		struct klp_range *in = &ranges->range[i];
+
+		if (in->first <= out->last)
+			out->last = max(out->last, in->last);
+		else
+			*++out = *in;
+	}
+	ranges->nr = out - ranges->range + 1;
+}
+
+/**
+ * klp_ranges_hit() - whether an address is in a sealed index
+ * @ranges: the index
+ * @addr: the address
+ *
+ * Context: any.
+ * Return: true if @addr is in one of the ranges.
+ */
+bool klp_ranges_hit(const struct klp_ranges *ranges, unsigned long addr)
+{
+	unsigned int low = 0, high = ranges->nr;
+
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+		const struct klp_range *range = &ranges->range[mid];
+
+		if (addr < range->first)
+			high = mid;
+		else if (addr > range->last)
+			low = mid + 1;
+		else
+			return true;
+	}
+	return false;
+}
+
+#ifdef CONFIG_KLP_KUNIT_TEST
+#include "tests/range_kunit.h"
+#endif
