@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Patches: the list of them, and the tree of each.
+ *
+ * A patch module gives arrays; the tree is lists over them, so that the no-ops
+ * of atomic replace, which are ours, stand beside the module's own entries.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bsearch.h>
+#include <linux/kallsyms.h>
+#include <linux/ktime.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "internal.h"
+
+LIST_HEAD(klp_patches);
+
+static bool klp_func_is_end(const struct klp_func *func)
+{
+	return !func->old_name && !func->new_func && !func->old_sympos;
+}
+
+static bool klp_object_is_end(const struct klp_object *obj)
+{
+	return !obj->funcs && !obj->name;
+}
+
+/* Refuse what is not a patch, before anything is written into it. */
+static int klp_check_object(const struct klp_patch *patch, const struct klp_object *obj)
+{
+	const char *name = patch->mod->name;
+	const struct klp_func *func;
+
+	if (!obj->funcs) {
+		pr_err("patch '%s': object '%s' has no functions\n", name, obj->name);
+		return -EINVAL;
+	}
+	if (obj->name && !*obj->name) {
+		pr_err("patch '%s': an object has an empty name\n", name);
+		return -EINVAL;
+	}
+	if (obj->name && strlen(obj->name) >= MODULE_NAME_LEN) {
+		pr_err("patch '%s': object '%.*s...': the name is too long\n",
+		       name, 20, obj->name);
+		return -ENAMETOOLONG;
+	}
+
+	for (func = obj->funcs; !klp_func_is_end(func); func++) {
+		if (!func->old_name || !*func->old_name) {
+			pr_err("patch '%s': object '%s': a function has no name\n",
+			       name, klp_object_label(obj));
+			return -EINVAL;
+		}
+		if (strlen(func->old_name) >= KSYM_NAME_LEN) {
+			pr_err("patch '%s': object '%s': function '%.*s...': the name is too long\n",
+			       name, klp_object_label(obj), 20, func->old_name);
+			return -ENAMETOOLONG;
+		}
+		if (!func->new_func) {
+			pr_err("patch '%s': object '%s': function '%s' has no replacement\n",
+			       name, klp_object_label(obj), func->old_name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Our fields live in the module's structures: nobody else may be using them. */
+static bool klp_in_use(const struct klp_patch *patch)
+{
+	const struct klp_object *obj;
+	struct klp_object *other_obj;
+	struct klp_patch *other;
+
+	list_for_each_entry(other, &klp_patches, list) {
+		if (other == patch)
+			return true;
+		klp_for_each_object(other, other_obj) {
+			for (obj = patch->objs; !klp_object_is_end(obj); obj++) {
+				if (obj == other_obj || obj->funcs == other_obj->funcs)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+/**
+ * klp_patch_check() - whether a structure can be a patch
+ * @patch: what a module handed in; @patch->mod is good
+ *
+ * Context: klp_mutex held.
+ * Return: 0, -EINVAL if something is missing, empty or already in use,
+ * -ENAMETOOLONG if a name cannot be any symbol's or module's, or -EEXIST if a
+ * patch of the same name is there. The reason is in the log.
+ */
+int klp_patch_check(struct klp_patch *patch)
+{
+	const struct klp_object *obj;
+	struct klp_patch *other;
+	int err;
+
+	lockdep_assert_held(&klp_mutex);
+
+	if (klp_object_is_end(patch->objs)) {
+		pr_err("patch '%s' has no objects\n", patch->mod->name);
+		return -EINVAL;
+	}
+	for (obj = patch->objs; !klp_object_is_end(obj); obj++) {
+		err = klp_check_object(patch, obj);
+		if (err)
+			return err;
+	}
+	if (klp_in_use(patch)) {
+		pr_err("patch '%s' or a part of it is already enabled\n", patch->mod->name);
+		return -EINVAL;
+	}
+	list_for_each_entry(other, &klp_patches, list) {
+		if (other->mod == patch->mod) {
+			pr_err("module '%s' has already enabled a patch\n", patch->mod->name);
+			return -EEXIST;
+		}
+	}
+	return 0;
+}
+
+/**
+ * struct klp_key - a function by name, as it is compared between patches
+ * @obj:	its object
+ * @func:	the function; NULL stands for the object itself
+ */
+struct klp_key {
+	const struct klp_object *obj;
+	const struct klp_func *func;
+};
+
+static int klp_name_cmp(const char *a, const char *b)
+{
+	if (!a || !b)
+		return !!a - !!b;
+	return strcmp(a, b);
+}
+
+/* A name that is unique may be given without a position or with the first. */
+static unsigned long klp_key_pos(const struct klp_key *key)
+{
+	return max(key->func->old_sympos, 1UL);
+}
+
+static int klp_key_cmp(const void *a, const void *b)
+{
+	const struct klp_key *ka = a, *kb = b;
+	int cmp = klp_name_cmp(ka->obj->name, kb->obj->name);
+
+	if (cmp)
+		return cmp;
+	if (!ka->func || !kb->func)
+		return !!ka->func - !!kb->func;
+	cmp = strcmp(ka->func->old_name, kb->func->old_name);
+	if (cmp || klp_key_pos(ka) == klp_key_pos(kb))
+		return cmp;
+	return klp_key_pos(ka) < klp_key_pos(kb) ? -1 : 1;
+}
+
+/**
+ * struct klp_keys - the functions and objects of one or more patches
+ * @key:	sorted by klp_key_cmp() once klp_keys_sort() is done; NULL while
+ *		they are only counted
+ * @nr:		so many
+ */
+struct klp_keys {
+	struct klp_key *key;
+	unsigned int nr;
+};
+
+static void klp_keys_add(struct klp_keys *keys, struct klp_object *obj, struct klp_func *func)
+{
+	if (keys->key)
+		keys->key[keys->nr] = (struct klp_key){ obj, func };
+	keys->nr++;
+}
+
+static void klp_keys_add_patch(struct klp_keys *keys, struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct klp_func *func;
+
+	klp_for_each_object(patch, obj) {
+		klp_keys_add(keys, obj, NULL);
+		klp_for_each_func(obj, func)
+			klp_keys_add(keys, obj, func);
+	}
+}
+
+/* The keys of one patch, or, for NULL, of all listed ones. */
+static int klp_keys_collect(struct klp_keys *keys, struct klp_patch *patch)
+{
+	struct klp_patch *listed;
+	int round;
+
+	keys->key = NULL;
+	for (round = 0; round < 2; round++) {
+		keys->nr = 0;
+		if (patch) {
+			klp_keys_add_patch(keys, patch);
+		} else {
+			list_for_each_entry(listed, &klp_patches, list)
+				klp_keys_add_patch(keys, listed);
+		}
+		if (!round) {
+			keys->key = kvmalloc_array(keys->nr ?: 1, sizeof(*keys->key),
+						   GFP_KERNEL);
+			if (!keys->key)
+				return -ENOMEM;
+		}
+	}
+	sort(keys->key, keys->nr, sizeof(*keys->key), klp_key_cmp, NULL);
+	return 0;
+}
+
+static int klp_check_duplicates(struct klp_patch *patch, const struct klp_keys *keys)
+{
+	unsigned int i;
+
+	for (i = 1; i < keys->nr; i++) {
+		const struct klp_key *key = &keys->key[i];
+
+		if (klp_key_cmp(key, key - 1))
+			continue;
+		if (key->func)
+			pr_err("patch '%s': object '%s': function '%s,%lu' is there twice\n",
+			       patch->mod->name, klp_object_label(key->obj),
+			       key->func->old_name, key->func->old_sympos);
+		else
+			pr_err("patch '%s': object '%s' is there twice\n",
+			       patch->mod->name, klp_object_label(key->obj));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void klp_object_init(struct klp_patch *patch, struct klp_object *obj)
+{
+	obj->mod = NULL;
+	obj->dynamic = false;
+	obj->patched = false;
+	obj->undo_due = false;
+	INIT_LIST_HEAD(&obj->func_list);
+	list_add_tail(&obj->node, &patch->obj_list);
+}
+
+static void klp_func_init(struct klp_object *obj, struct klp_func *func)
+{
+	INIT_LIST_HEAD(&func->site_node);
+	func->site = NULL;
+	func->old_addr = 0;
+	func->old_size = 0;
+	func->new_size = 0;
+	func->nop = false;
+	list_add_tail(&func->node, &obj->func_list);
+}
+
+static struct klp_object *klp_noop_object(struct klp_patch *patch,
+					  const struct klp_object *like)
+{
+	struct klp_object *obj;
+
+	klp_for_each_object(patch, obj) {
+		if (!klp_name_cmp(obj->name, like->name))
+			return obj;
+	}
+
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+	if (!obj)
+		return NULL;
+	/* The patch that @like belongs to goes before the no-op does. */
+	obj->name = kstrdup(like->name, GFP_KERNEL);
+	if (like->name && !obj->name) {
+		kfree(obj);
+		return NULL;
+	}
+	klp_object_init(patch, obj);
+	obj->dynamic = true;
+	return obj;
+}
+
+static int klp_noop_func(struct klp_object *obj, const struct klp_func *like)
+{
+	struct klp_func *func;
+
+	func = kzalloc(sizeof(*func), GFP_KERNEL);
+	if (!func)
+		return -ENOMEM;
+	func->old_name = kstrdup(like->old_name, GFP_KERNEL);
+	if (!func->old_name) {
+		kfree(func);
+		return -ENOMEM;
+	}
+	func->old_sympos = like->old_sympos;
+	klp_func_init(obj, func);
+	func->nop = true;
+	return 0;
+}
+
+/*
+ * What earlier patches change and this one does not goes back to the original
+ * under the same consistency model: through a function of this patch that
+ * leads there.
+ */
+static int klp_add_noops(struct klp_patch *patch, const struct klp_keys *own)
+{
+	struct klp_object *obj = NULL;
+	struct klp_keys old;
+	unsigned int i;
+	int err;
+
+	err = klp_keys_collect(&old, NULL);
+	if (err)
+		return err;
+
+	for (i = 0; i < old.nr && !err; i++) {
+		const struct klp_key *key = &old.key[i];
+
+		/* Stacked patches have a function each; one no-op will do. */
+		if (!key->func || (i && !klp_key_cmp(key, key - 1)))
+			continue;
+		if (bsearch(key, own->key, own->nr, sizeof(*key), klp_key_cmp))
+			continue;
+
+		/* Sorted by object: look each one up once. */
+		if (!obj || klp_name_cmp(obj->name, key->obj->name))
+			obj = klp_noop_object(patch, key->obj);
+		err = obj ? klp_noop_func(obj, key->func) : -ENOMEM;
+	}
+	kvfree(old.key);
+	return err;
+}
+
+/**
+ * klp_patch_build() - make a patch's tree
+ * @patch: a structure that klp_patch_check() has passed; not listed yet
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0, -EINVAL if an object or a function is there twice, or -ENOMEM. In
+ * each case klp_patch_drop_noops() is due in the end.
+ */
+int klp_patch_build(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct klp_func *func;
+	struct klp_keys keys;
+	int err;
+
+	lockdep_assert_held(&klp_mutex);
+
+	INIT_LIST_HEAD(&patch->list);
+	INIT_LIST_HEAD(&patch->obj_list);
+	patch->phase = KLP_NEW;
+	patch->phase_since = ktime_get();
+	patch->forced = false;
+
+	for (obj = patch->objs; !klp_object_is_end(obj); obj++) {
+		klp_object_init(patch, obj);
+		for (func = obj->funcs; !klp_func_is_end(func); func++)
+			klp_func_init(obj, func);
+	}
+
+	err = klp_keys_collect(&keys, patch);
+	if (err)
+		return err;
+	err = klp_check_duplicates(patch, &keys);
+	if (!err && patch->replace)
+		err = klp_add_noops(patch, &keys);
+	kvfree(keys.key);
+	return err;
+}
+
+/**
+ * klp_patch_drop_noops() - free what klp_patch_build() added for atomic replace
+ * @patch: the patch; its no-ops are attached to no site
+ *
+ * Context: klp_mutex held, or nobody else knows @patch any more.
+ */
+void klp_patch_drop_noops(struct klp_patch *patch)
+{
+	struct klp_object *obj, *next_obj;
+	struct klp_func *func, *next_func;
+
+	list_for_each_entry_safe(obj, next_obj, &patch->obj_list, node) {
+		list_for_each_entry_safe(func, next_func, &obj->func_list, node) {
+			if (!func->nop)
+				continue;
+			list_del(&func->node);
+			kfree(func->old_name);
+			kfree(func);
+		}
+		if (!obj->dynamic)
+			continue;
+		list_del(&obj->node);
+		kfree(obj->name);
+		kfree(obj);
+	}
+}
