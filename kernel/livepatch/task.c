@@ -1,0 +1,744 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tasks: each one's switch from one state to the other, and the count of those
+ * still to come.
+ *
+ * A task that has to switch is marked: its TIF_PATCH_PENDING is set. Who sets
+ * a mark counts up, who clears one counts down, so the count is the number of
+ * marks whatever the order of events; and whoever takes it to zero reports
+ * that all have switched. A mark is an invitation, not a promise: while no
+ * goal is set, a task that finds itself marked just drops the mark, and the
+ * scan that follows the setting of a goal marks it again if need be.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/irq_work.h>
+#include <linux/moduleparam.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/idle.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/srcu.h>
+#include <linux/stacktrace.h>
+#include <linux/tick.h>
+#include <linux/wait.h>
+
+#include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/livepatch.h>
+
+/*
+ * The state that tasks switch to, or KLP_TRANSITION_IDLE while none may.
+ * Written under M; read with preemption off by whoever switches a task.
+ *
+ * A goal is set before the first mark that is meant for it (pairs with
+ * klp_current_goal()), and taken back before klp_sites_wait_handlers(), after
+ * which nobody acts on it any more.
+ */
+static int klp_switch_goal = KLP_TRANSITION_IDLE;
+
+/*
+ * The state of tasks that have not switched, or KLP_TRANSITION_IDLE outside
+ * transitions: what a child gets whose parent has no state yet. Written under
+ * M; the fork hook reads it under T, see klp_wait_forks().
+ */
+static int klp_base_state = KLP_TRANSITION_IDLE;
+
+/*
+ * Number of marked tasks, and one more while a scan runs, so that only the
+ * last mark of a finished scan takes it to zero.
+ */
+static atomic_t klp_nr_pending = ATOMIC_INIT(0);
+
+/* What must not be on the stack of a task that switches. M to write, R to read. */
+static struct klp_ranges __rcu *klp_ranges;
+
+/*
+ * Readers are tasks from before they may leave the task list until they have
+ * stopped running for good: the only ones that a walk cannot find.
+ */
+DEFINE_STATIC_SRCU(klp_exit_srcu);
+
+static void (*klp_all_switched)(void);
+
+static void klp_all_switched_irq_work(struct irq_work *work)
+{
+	klp_all_switched();
+}
+
+/* The count may reach zero under a run-queue lock: nothing can be woken there. */
+static DEFINE_IRQ_WORK(klp_zero_work, klp_all_switched_irq_work);
+
+static bool nudge_isolated = true;
+module_param(nudge_isolated, bool, 0644);
+MODULE_PARM_DESC(nudge_isolated,
+		 "Interrupt user tasks on nohz_full CPUs so that they switch at once (default: Y)");
+
+static void klp_count_down(void)
+{
+	if (atomic_dec_and_test(&klp_nr_pending))
+		irq_work_queue(&klp_zero_work);
+}
+
+/* The atomic bit operation orders the goal before the mark. */
+static void klp_mark(struct task_struct *task)
+{
+	if (test_and_set_tsk_thread_flag(task, TIF_PATCH_PENDING))
+		return;
+	atomic_inc(&klp_nr_pending);
+}
+
+/* The atomic bit operation orders the task's new state before the mark's end. */
+static void klp_unmark(struct task_struct *task)
+{
+	if (test_and_clear_tsk_thread_flag(task, TIF_PATCH_PENDING))
+		klp_count_down();
+}
+
+/*
+ * The goal that a mark is meant for, or an older or no goal if the mark is an
+ * old one. Pairs with klp_mark().
+ */
+static int klp_current_goal(void)
+{
+	smp_rmb();
+	return READ_ONCE(klp_switch_goal);
+}
+
+static void klp_switch_task(struct task_struct *task, int goal, enum klp_switch_event event)
+{
+	if (goal != KLP_TRANSITION_IDLE) {
+		WRITE_ONCE(task->patch_state, goal);
+		trace_klp_task_switch(task, goal, event);
+	}
+	klp_unmark(task);
+}
+
+/*
+ * Wait until each fork that may have missed what was published before has
+ * linked its child: from then on a walk finds the child, or the child's fork
+ * hook sees what was published. The hook and the linking are one section
+ * under T.
+ */
+static void klp_wait_forks(void)
+{
+	read_lock(&tasklist_lock);
+	read_unlock(&tasklist_lock);
+}
+
+/* ---- stacks ---- */
+
+/**
+ * struct klp_frames - the check of one stack
+ * @ranges:	what must not be there
+ * @hit:	the first address that is there all the same
+ */
+struct klp_frames {
+	const struct klp_ranges *ranges;
+	unsigned long hit;
+};
+
+static bool klp_check_frame(void *cookie, unsigned long addr)
+{
+	struct klp_frames *frames = cookie;
+
+	if (!klp_ranges_hit(frames->ranges, addr))
+		return true;
+	frames->hit = addr;
+	return false;
+}
+
+/*
+ * 0: the stack is free of what the transition leaves. -EBUSY: it is not, and
+ * *hit says where. -EINVAL: nobody can tell.
+ *
+ * The task is current or held off its CPU; preemption is off.
+ */
+static int klp_check_stack(struct task_struct *task, unsigned long *hit)
+{
+	struct klp_frames frames = {
+		.ranges = rcu_dereference_sched(klp_ranges),
+	};
+	int err = -EINVAL;
+
+	*hit = 0;
+	if (!frames.ranges)
+		return -EINVAL;
+
+#ifdef CONFIG_HAVE_RELIABLE_STACKTRACE
+	/* No stack any more: the task is dead. */
+	if (!try_get_task_stack(task))
+		return 0;
+	err = arch_stack_walk_reliable(klp_check_frame, &frames, task);
+	put_task_stack(task);
+#endif
+	*hit = frames.hit;
+	return frames.hit ? -EBUSY : err;
+}
+
+static int klp_switch_if_clean(struct task_struct *task, int goal, enum klp_switch_event event)
+{
+	unsigned long hit;
+	int err;
+
+	err = klp_check_stack(task, &hit);
+	if (err)
+		trace_klp_task_refused(task, hit);
+	else
+		klp_switch_task(task, goal, event);
+	return err;
+}
+
+/* ---- events of a task's own ---- */
+
+/**
+ * klp_update_patch_state() - current is where it uses no version of anything
+ * @task: current
+ *
+ * Called on the way to user space, as long as TIF_PATCH_PENDING is set, and by
+ * the idle loop.
+ *
+ * Context: process context, not within a patched function.
+ */
+void klp_update_patch_state(struct task_struct *task)
+{
+	/* No goal is taken back and acted upon at the same time. */
+	preempt_disable_notrace();
+	if (klp_patch_pending(task))
+		klp_switch_task(task, klp_current_goal(),
+				is_idle_task(task) ? KLP_SWITCH_IDLE : KLP_SWITCH_KERNEL_EXIT);
+	preempt_enable_notrace();
+}
+
+/**
+ * klp_try_switch_current() - current is about to leave the CPU, or offers to
+ *
+ * Context: where the scheduler may be called; current's state may be anything.
+ */
+void klp_try_switch_current(void)
+{
+	int goal;
+
+	preempt_disable();
+	goal = klp_current_goal();
+	if (goal != KLP_TRANSITION_IDLE && klp_patch_pending(current))
+		klp_switch_if_clean(current, goal, KLP_SWITCH_SCHED);
+	preempt_enable();
+}
+
+/**
+ * klp_copy_process() - give a child its parent's version
+ * @child: a task that is about to be linked into the task list, for certain
+ *
+ * Context: tasklist_lock held for writing.
+ */
+void klp_copy_process(struct task_struct *child)
+{
+	int base = READ_ONCE(klp_base_state);
+	int goal = READ_ONCE(klp_switch_goal);
+	int state = READ_ONCE(current->patch_state);
+
+	lockdep_assert_held_write(&tasklist_lock);
+
+	/* The parent may be yet to be given a state, or yet to be rid of it. */
+	if (base == KLP_TRANSITION_IDLE || state == KLP_TRANSITION_IDLE)
+		state = base;
+
+	WRITE_ONCE(child->patch_state, state);
+	clear_tsk_thread_flag(child, TIF_PATCH_PENDING);
+	if (goal != KLP_TRANSITION_IDLE && state != goal)
+		klp_mark(child);
+}
+
+/**
+ * klp_exit_begin() - current may be unlinked from the task list from now on
+ *
+ * It still runs, and so it still counts, but a walk may not find it.
+ *
+ * Context: process context, current exiting.
+ */
+void klp_exit_begin(void)
+{
+	int base, goal;
+
+	/*
+	 * Either the goal that is being set is seen here, or its setter waits
+	 * for this section: see klp_wait_exiting().
+	 */
+	current->klp_exit_zone = srcu_down_read(&klp_exit_srcu) + 1;
+
+	preempt_disable();
+	base = READ_ONCE(klp_base_state);
+	goal = READ_ONCE(klp_switch_goal);
+	if (goal != KLP_TRANSITION_IDLE) {
+		if (current->patch_state == KLP_TRANSITION_IDLE)
+			WRITE_ONCE(current->patch_state, base);
+		if (current->patch_state != goal)
+			klp_mark(current);
+	}
+	preempt_enable();
+}
+
+/**
+ * klp_exit_end() - current is TASK_DEAD and calls the scheduler for good
+ *
+ * What it still runs, it runs with preemption off: klp_sites_wait_handlers()
+ * waits for that too.
+ *
+ * Context: preemption off, TASK_DEAD set under pi_lock: nobody marks current
+ * any more.
+ */
+void klp_exit_end(void)
+{
+	int zone = current->klp_exit_zone;
+
+	klp_unmark(current);
+	if (!zone)
+		return;
+	current->klp_exit_zone = 0;
+	srcu_up_read(&klp_exit_srcu, zone - 1);
+}
+
+/* ---- events that others bring about ---- */
+
+/**
+ * struct klp_visit - what a walk does with each task
+ * @goal:	the state to switch to
+ * @base:	the state of a task that has none
+ * @mark:	mark those that have not switched
+ * @force:	do not ask for their stacks
+ */
+struct klp_visit {
+	int goal;
+	int base;
+	bool mark;
+	bool force;
+};
+
+/* User tasks on isolated CPUs may be left alone until they enter the kernel. */
+static bool klp_may_nudge(struct task_struct *task)
+{
+	return task != current &&
+	       (nudge_isolated || task->flags & PF_KTHREAD ||
+		!tick_nohz_full_cpu(task_cpu(task)));
+}
+
+/* Under P: the task neither starts nor stops running meanwhile. */
+static int klp_try_switch_task(struct task_struct *task, void *arg)
+{
+	const struct klp_visit *visit = arg;
+
+	/* It has called klp_exit_end() or does so next, and nothing after. */
+	if (READ_ONCE(task->__state) == TASK_DEAD) {
+		if (!task_curr(task))
+			WRITE_ONCE(task->patch_state, visit->goal);
+		return 0;
+	}
+
+	cmpxchg(&task->patch_state, KLP_TRANSITION_IDLE, visit->base);
+
+	/*
+	 * The task may switch itself right here: the state it sets is seen
+	 * after the mark it clears. See klp_unmark().
+	 */
+	if (visit->mark)
+		klp_mark(task);
+	if (!klp_patch_pending(task))
+		return 0;
+	if (READ_ONCE(task->patch_state) == visit->goal) {
+		klp_unmark(task);
+		return 0;
+	}
+	if (visit->force) {
+		klp_switch_task(task, visit->goal, KLP_SWITCH_FORCE);
+		return 0;
+	}
+	if (!task_curr(task))
+		return klp_switch_if_clean(task, visit->goal, KLP_SWITCH_SCAN);
+
+	/*
+	 * It runs. It sees the mark on its way out of the kernel; or, if it
+	 * stays there, a kthread or the host's side of a guest, when it is
+	 * preempted or offers to be.
+	 */
+	if (is_idle_task(task) || !klp_may_nudge(task))
+		return -EBUSY;
+	set_tsk_need_resched(task);
+	kick_process(task);
+	return -EBUSY;
+}
+
+static void klp_visit_task(struct task_struct *task, void *arg)
+{
+	task_call_func(task, klp_try_switch_task, arg);
+}
+
+static void klp_set_state(struct task_struct *task, void *arg)
+{
+	const int *state = arg;
+
+	WRITE_ONCE(task->patch_state, *state);
+}
+
+/* The task of the first number from *nr on; NULL behind the last. */
+static struct task_struct *klp_next_task(int *nr)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+
+	guard(rcu)();
+	while (!task) {
+		pid = find_ge_pid(*nr, &init_pid_ns);
+		if (!pid)
+			return NULL;
+		*nr = pid_nr(pid) + 1;
+		task = pid_task(pid, PIDTYPE_PID);
+	}
+	return get_task_struct(task);
+}
+
+/*
+ * Visit each task that is linked from before the walk to its end, without a
+ * lock over more than one of them.
+ *
+ * One walk may miss a thread that execs and takes over its leader's number,
+ * behind the walk's back. A thread does that once at most, as it is the leader
+ * then: where each task counts, walk twice.
+ */
+static void klp_walk(void (*visit)(struct task_struct *task, void *arg), void *arg)
+{
+	struct task_struct *task;
+	int nr = 1;
+
+	while ((task = klp_next_task(&nr))) {
+		visit(task, arg);
+		put_task_struct(task);
+		cond_resched();
+	}
+}
+
+/* Idle tasks have no number of their own. */
+static void klp_walk_idle(void (*visit)(struct task_struct *task, void *arg), void *arg)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_possible_cpu(cpu) {
+		struct task_struct *idle = idle_task(cpu);
+
+		/* Offline from the start: no idle task was made for it yet. */
+		if (!idle)
+			continue;
+		visit(idle, arg);
+		if (!klp_patch_pending(idle))
+			continue;
+		if (cpu_online(cpu))
+			wake_up_if_idle(cpu);
+		else
+			klp_switch_task(idle, READ_ONCE(klp_switch_goal), KLP_SWITCH_OFFLINE);
+	}
+	cpus_read_unlock();
+}
+
+/* The idle task of a dead CPU does not come back to the idle loop. */
+static int klp_cpu_dead(unsigned int cpu)
+{
+	struct task_struct *idle = idle_task(cpu);
+
+	preempt_disable();
+	if (idle && klp_patch_pending(idle))
+		klp_switch_task(idle, klp_current_goal(), KLP_SWITCH_OFFLINE);
+	preempt_enable();
+	return 0;
+}
+
+/* Tasks that were on their way out before this call are dead after it. */
+static void klp_wait_exiting(void)
+{
+	synchronize_srcu_expedited(&klp_exit_srcu);
+}
+
+/* ---- what a transition is made of, in this order ---- */
+
+/**
+ * klp_tasks_enter() - put every task in the state that it comes from
+ * @state: KLP_TRANSITION_UNPATCHED or KLP_TRANSITION_PATCHED
+ *
+ * When this returns, each live task and each running handler uses the version
+ * of @state, which is the same as the other one so far.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_tasks_enter(int state)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	WRITE_ONCE(klp_base_state, state);
+	klp_wait_forks();
+
+	/* Idle tasks use the version of KLP_TRANSITION_UNPATCHED anyway. */
+	if (state == KLP_TRANSITION_PATCHED) {
+		klp_walk(klp_set_state, &state);
+		klp_walk(klp_set_state, &state);
+		klp_walk_idle(klp_set_state, &state);
+	}
+
+	/* Those that the walks have not found. */
+	klp_wait_exiting();
+	klp_sites_wait_handlers();
+}
+
+static void klp_publish_ranges(struct klp_ranges *ranges)
+{
+	ranges = rcu_replace_pointer(klp_ranges, ranges, lockdep_is_held(&klp_mutex));
+	if (ranges)
+		kvfree_rcu(ranges, rcu);
+}
+
+/**
+ * klp_tasks_open() - let tasks switch
+ * @goal: the state to switch to
+ * @ranges: sealed; what a task that switches must not have on its stack. Taken
+ *	    over
+ *
+ * Marks every task that is not in @goal, and switches those that it can. The
+ * rest switch themselves; klp_tasks_init()'s function is called when the last
+ * one has.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_tasks_open(int goal, struct klp_ranges *ranges)
+{
+	struct klp_visit visit = {
+		.goal = goal,
+		.base = klp_base_state,
+		.mark = true,
+	};
+
+	lockdep_assert_held(&klp_mutex);
+
+	atomic_inc(&klp_nr_pending);
+	klp_publish_ranges(ranges);
+	WRITE_ONCE(klp_switch_goal, goal);
+	klp_wait_forks();
+
+	klp_walk_idle(klp_visit_task, &visit);
+	klp_walk(klp_visit_task, &visit);
+
+	/*
+	 * A task may have looked for its mark just before it was set, and gone
+	 * to sleep. The scheduler looks with preemption off until the task is
+	 * off the CPU: after this, it has either seen the mark, or the second
+	 * walk sees it asleep.
+	 */
+	synchronize_rcu_expedited();
+	klp_wait_exiting();
+
+	klp_walk(klp_visit_task, &visit);
+
+	klp_count_down();
+}
+
+/**
+ * klp_tasks_pending() - whether there are tasks still to switch
+ *
+ * Context: any.
+ */
+bool klp_tasks_pending(void)
+{
+	return atomic_read(&klp_nr_pending);
+}
+
+/**
+ * klp_tasks_close() - let no task switch any more
+ *
+ * After this each task stays in the state it is in. klp_tasks_open() may set
+ * another goal, or klp_tasks_leave() end the transition.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_tasks_close(void)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	WRITE_ONCE(klp_switch_goal, KLP_TRANSITION_IDLE);
+	/* Whoever has read the old goal switches with preemption off. */
+	synchronize_rcu_expedited();
+}
+
+/**
+ * klp_tasks_leave() - tasks have no state again
+ *
+ * Both versions of each site are the same.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_tasks_leave(void)
+{
+	int state = KLP_TRANSITION_IDLE;
+
+	lockdep_assert_held(&klp_mutex);
+
+	WRITE_ONCE(klp_base_state, state);
+	klp_wait_forks();
+	klp_walk(klp_set_state, &state);
+	klp_walk(klp_set_state, &state);
+	klp_walk_idle(klp_set_state, &state);
+	klp_publish_ranges(NULL);
+}
+
+/**
+ * klp_tasks_set_ranges() - exchange the range index in a running transition
+ * @ranges: sealed. Taken over
+ *
+ * Context: klp_mutex held.
+ */
+void klp_tasks_set_ranges(struct klp_ranges *ranges)
+{
+	lockdep_assert_held(&klp_mutex);
+	klp_publish_ranges(ranges);
+}
+
+static void klp_visit_pending(bool force)
+{
+	struct klp_visit visit = {
+		.goal = klp_switch_goal,
+		.base = klp_base_state,
+		.force = force,
+	};
+
+	lockdep_assert_held(&klp_mutex);
+	klp_walk(klp_visit_task, &visit);
+	klp_walk_idle(klp_visit_task, &visit);
+}
+
+/**
+ * klp_tasks_rescan() - look at the stacks of marked tasks again
+ *
+ * Nothing needs it; it is there for what nobody has thought of.
+ *
+ * Context: klp_mutex held, a goal set; may sleep.
+ */
+void klp_tasks_rescan(void)
+{
+	klp_visit_pending(false);
+}
+
+/**
+ * klp_tasks_force() - switch all tasks without looking at their stacks
+ *
+ * Context: klp_mutex held, a goal set; may sleep.
+ */
+void klp_tasks_force(void)
+{
+	klp_visit_pending(true);
+}
+
+static void klp_wake_task(struct task_struct *task, void *arg)
+{
+	if (!klp_patch_pending(task))
+		return;
+	if (task->flags & PF_KTHREAD)
+		wake_up_state(task, TASK_INTERRUPTIBLE);
+	else
+		set_notify_signal(task);
+}
+
+/**
+ * klp_tasks_wake() - wake the marked tasks, so that they pass a place to switch
+ *
+ * User tasks go through the signal code and back to what they were doing.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_tasks_wake(void)
+{
+	klp_walk(klp_wake_task, NULL);
+}
+
+static int klp_look_at_task(struct task_struct *task, void *arg)
+{
+	struct klp_blocker *blocker = arg;
+
+	blocker->cpu = task_curr(task) ? task_cpu(task) : -1;
+	blocker->state = task_state_to_char(task);
+	if (blocker->cpu >= 0)
+		return 0;
+	blocker->reliable = klp_check_stack(task, &blocker->addr) != -EINVAL;
+	return 0;
+}
+
+/* Numbers behind all others stand for the idle tasks of CPUs. */
+static struct task_struct *klp_next_task_or_idle(int *nr)
+{
+	struct task_struct *task = NULL;
+
+	if (*nr <= PID_MAX_LIMIT)
+		task = klp_next_task(nr);
+	if (!task && *nr <= PID_MAX_LIMIT)
+		*nr = PID_MAX_LIMIT + 1;
+	while (!task && *nr - PID_MAX_LIMIT <= nr_cpu_ids) {
+		unsigned int cpu = *nr - PID_MAX_LIMIT - 1;
+
+		if (cpu_possible(cpu))
+			task = idle_task(cpu);
+		if (task)
+			get_task_struct(task);
+		++*nr;
+	}
+	return task;
+}
+
+/**
+ * klp_tasks_next_blocker() - find a task that is still to switch
+ * @nr: where to go on; 1 for the first, otherwise as the last call left it
+ * @blocker: what it is and where it stands. Its task is referenced
+ *
+ * Context: may sleep; no lock needed.
+ * Return: false behind the last one.
+ */
+bool klp_tasks_next_blocker(int *nr, struct klp_blocker *blocker)
+{
+	struct task_struct *task;
+
+	if (!klp_tasks_pending())
+		return false;
+
+	while ((task = klp_next_task_or_idle(nr))) {
+		if (klp_patch_pending(task)) {
+			*blocker = (struct klp_blocker){ .task = task };
+			task_call_func(task, klp_look_at_task, blocker);
+			return true;
+		}
+		put_task_struct(task);
+		cond_resched();
+	}
+	return false;
+}
+
+/**
+ * klp_tasks_init() - prepare for tasks to be switched
+ * @all_switched: called when the last task has switched; in any context, so it
+ *		  may only queue work
+ *
+ * Return: 0 or an error of cpuhp_setup_state_nocalls().
+ */
+int __init klp_tasks_init(void (*all_switched)(void))
+{
+	int ret;
+
+	klp_all_switched = all_switched;
+	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "livepatch:dead",
+					NULL, klp_cpu_dead);
+	return min(ret, 0);
+}
+
+#ifdef CONFIG_KLP_KUNIT_TEST
+#include "tests/task_kunit.h"
+#endif
