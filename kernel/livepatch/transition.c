@@ -1,0 +1,752 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Transitions: the phases of a patch and the order of steps between them.
+ *
+ * One patch at a time is in transition. What happens to it is an event; the
+ * table says which events its phase takes, and everything else is refused
+ * before anything is touched.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+#include <linux/workqueue.h>
+
+#include <trace/events/livepatch.h>
+
+#include "internal.h"
+
+/*
+ * The next phase, or why there is none:
+ *   -EINVAL	the event makes no sense for such a patch
+ *   -EBUSY	it would, if the patch were not in transition
+ *   -ENOENT	the patch is over
+ */
+static const int klp_phase_table[KLP_NR_PHASES][KLP_NR_EVENTS] = {
+	[KLP_NEW] = {
+		[KLP_PREPARE]	= KLP_PREPARING,
+		[KLP_ABORT]	= KLP_DISABLED,
+		[KLP_START]	= -EINVAL,
+		[KLP_COMPLETE]	= -EINVAL,
+		[KLP_REVERSE]	= -EINVAL,
+		[KLP_FORCE]	= -EINVAL,
+		[KLP_DISABLE]	= -EINVAL,
+		[KLP_REPLACE]	= -EINVAL,
+	},
+	[KLP_PREPARING] = {
+		[KLP_PREPARE]	= -EBUSY,
+		[KLP_ABORT]	= KLP_DISABLED,
+		[KLP_START]	= KLP_PATCHING,
+		[KLP_COMPLETE]	= -EINVAL,
+		[KLP_REVERSE]	= -EBUSY,
+		[KLP_FORCE]	= -EINVAL,
+		[KLP_DISABLE]	= -EBUSY,
+		[KLP_REPLACE]	= -EBUSY,
+	},
+	[KLP_PATCHING] = {
+		[KLP_PREPARE]	= -EBUSY,
+		[KLP_ABORT]	= -EINVAL,
+		[KLP_START]	= -EINVAL,
+		[KLP_COMPLETE]	= KLP_PATCHED,
+		[KLP_REVERSE]	= KLP_UNPATCHING,
+		[KLP_FORCE]	= KLP_PATCHING,
+		[KLP_DISABLE]	= -EBUSY,
+		[KLP_REPLACE]	= -EBUSY,
+	},
+	[KLP_PATCHED] = {
+		[KLP_PREPARE]	= -EINVAL,
+		[KLP_ABORT]	= -EINVAL,
+		[KLP_START]	= -EINVAL,
+		[KLP_COMPLETE]	= -EINVAL,
+		[KLP_REVERSE]	= -EINVAL,
+		[KLP_FORCE]	= -EINVAL,
+		[KLP_DISABLE]	= KLP_UNPATCHING,
+		[KLP_REPLACE]	= KLP_DISABLED,
+	},
+	[KLP_UNPATCHING] = {
+		[KLP_PREPARE]	= -EBUSY,
+		[KLP_ABORT]	= -EINVAL,
+		[KLP_START]	= -EINVAL,
+		[KLP_COMPLETE]	= KLP_DISABLED,
+		[KLP_REVERSE]	= KLP_PATCHING,
+		[KLP_FORCE]	= KLP_UNPATCHING,
+		[KLP_DISABLE]	= -EBUSY,
+		[KLP_REPLACE]	= -EBUSY,
+	},
+	[KLP_DISABLED] = {
+		[KLP_PREPARE]	= -ENOENT,
+		[KLP_ABORT]	= -ENOENT,
+		[KLP_START]	= -ENOENT,
+		[KLP_COMPLETE]	= -ENOENT,
+		[KLP_REVERSE]	= -ENOENT,
+		[KLP_FORCE]	= -ENOENT,
+		[KLP_DISABLE]	= -ENOENT,
+		[KLP_REPLACE]	= -ENOENT,
+	},
+};
+
+static const struct {
+	const char *name;
+	bool enabled;	/* what sysfs says */
+	bool moving;	/* in transition, as sysfs says it */
+} klp_phases[KLP_NR_PHASES] = {
+	[KLP_NEW]		= { "new",		false,	false },
+	[KLP_PREPARING]		= { "preparing",	false,	true },
+	[KLP_PATCHING]		= { "patching",		true,	true },
+	[KLP_PATCHED]		= { "patched",		true,	false },
+	[KLP_UNPATCHING]	= { "unpatching",	false,	true },
+	[KLP_DISABLED]		= { "disabled",		false,	false },
+};
+
+/* The patch in transition, or NULL. Lock: M. */
+static struct klp_patch *klp_moving;
+
+static unsigned int stuck_secs = 15;
+module_param(stuck_secs, uint, 0644);
+MODULE_PARM_DESC(stuck_secs,
+		 "Seconds until tasks that have not switched are woken, and between later attempts; 0: never (default: 15)");
+
+static void klp_stuck_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(klp_stuck_work, klp_stuck_fn);
+
+/**
+ * klp_phase_next() - look an event up in the phase table
+ * @phase: where a patch is
+ * @event: what is to happen to it
+ *
+ * Return: the next phase; -EINVAL, -EBUSY or -ENOENT if the event is refused.
+ */
+int klp_phase_next(enum klp_phase phase, enum klp_event event)
+{
+	return klp_phase_table[phase][event];
+}
+
+const char *klp_phase_name(enum klp_phase phase)
+{
+	return klp_phases[phase].name;
+}
+
+/**
+ * klp_phase_enabled() - what a patch's "enabled" file says
+ * @phase: where the patch is
+ *
+ * Return: true for 1.
+ */
+bool klp_phase_enabled(enum klp_phase phase)
+{
+	return klp_phases[phase].enabled;
+}
+
+/**
+ * klp_phase_moving() - what a patch's "transition" file says
+ * @phase: where the patch is
+ *
+ * Return: true for 1.
+ */
+bool klp_phase_moving(enum klp_phase phase)
+{
+	return klp_phases[phase].moving;
+}
+
+/**
+ * klp_transition_patch() - the patch in transition
+ *
+ * Context: klp_mutex held.
+ * Return: the patch or NULL.
+ */
+struct klp_patch *klp_transition_patch(void)
+{
+	lockdep_assert_held(&klp_mutex);
+	return klp_moving;
+}
+
+/* The only setter of a phase. */
+static void klp_step(struct klp_patch *patch, enum klp_event event)
+{
+	int next = klp_phase_next(patch->phase, event);
+	ktime_t now = ktime_get();
+
+	lockdep_assert_held(&klp_mutex);
+
+	if (WARN_ON_ONCE(next < 0))
+		return;
+
+	trace_klp_phase(patch->mod->name, klp_phase_name(patch->phase),
+			klp_phase_name(next),
+			ktime_to_ns(ktime_sub(now, patch->phase_since)));
+
+	WRITE_ONCE(patch->phase, next);
+	patch->phase_since = now;
+	sysfs_notify(&patch->kobj, NULL, "enabled");
+	sysfs_notify(&patch->kobj, NULL, "transition");
+}
+
+/* Which state tasks come to, and the word for it in the log. */
+static int klp_goal(const struct klp_patch *patch)
+{
+	return patch->phase == KLP_UNPATCHING ? KLP_TRANSITION_UNPATCHED
+					      : KLP_TRANSITION_PATCHED;
+}
+
+static const char *klp_direction(const struct klp_patch *patch)
+{
+	return patch->phase == KLP_UNPATCHING ? "unpatching" : "patching";
+}
+
+#define klp_for_each_loaded_object(patch, obj)		\
+	klp_for_each_object(patch, obj)			\
+		if (!klp_object_loaded(obj)) ; else
+
+/* ---- what may not be on a stack ---- */
+
+static void klp_range_of_old(struct klp_ranges *ranges, const struct klp_func *func)
+{
+	klp_ranges_add(ranges, func->old_addr, func->old_addr + func->old_size);
+}
+
+static void klp_range_of_new(struct klp_ranges *ranges, const struct klp_func *func)
+{
+	unsigned long addr = (unsigned long)func->new_func;
+
+	klp_ranges_add(ranges, addr, addr + func->new_size);
+}
+
+/*
+ * A return address may be the first byte behind a function, if it ends with a
+ * call: ranges include it. And it is a function's first byte while a task is
+ * between the handler and the function.
+ */
+static void klp_range_of_version(struct klp_ranges *ranges, const struct klp_func *func)
+{
+	if (func->nop)
+		klp_range_of_old(ranges, func);
+	else
+		klp_range_of_new(ranges, func);
+}
+
+static unsigned int klp_count_attached(void)
+{
+	struct klp_patch *patch;
+	struct klp_object *obj;
+	struct klp_func *func;
+	unsigned int nr = 0;
+
+	list_for_each_entry(patch, &klp_patches, list) {
+		klp_for_each_object(patch, obj) {
+			klp_for_each_func(obj, func)
+				nr += !!func->site;
+		}
+	}
+	return nr;
+}
+
+/* What the tasks leave when they come to @goal of @patch, which is attached. */
+static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
+{
+	struct klp_ranges *ranges;
+	struct klp_patch *old;
+	struct klp_object *obj;
+	struct klp_func *func, *below;
+
+	/* At most two for each function: its window, and one version. */
+	ranges = klp_ranges_alloc(2 * klp_count_attached());
+	if (!ranges)
+		return NULL;
+
+	klp_for_each_object(patch, obj) {
+		klp_for_each_func(obj, func) {
+			unsigned long first, last;
+
+			if (!func->site)
+				continue;
+			klp_site_window(func->site, &first, &last);
+			klp_ranges_add(ranges, first, last);
+
+			if (goal == KLP_TRANSITION_UNPATCHED) {
+				klp_range_of_version(ranges, func);
+				continue;
+			}
+			below = klp_site_below(func);
+			if (!below)
+				klp_range_of_old(ranges, func);
+			else if (!patch->replace)
+				klp_range_of_version(ranges, below);
+		}
+	}
+
+	/* Replaced patches go altogether, also what they have below others. */
+	list_for_each_entry(old, &klp_patches, list) {
+		if (old == patch || !patch->replace || goal == KLP_TRANSITION_UNPATCHED)
+			continue;
+		klp_for_each_object(old, obj) {
+			klp_for_each_func(obj, func) {
+				if (func->site)
+					klp_range_of_version(ranges, func);
+			}
+		}
+	}
+	klp_ranges_seal(ranges);
+	return ranges;
+}
+
+/* ---- steps ---- */
+
+static void klp_split(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct klp_func *func;
+
+	klp_for_each_object(patch, obj) {
+		klp_for_each_func(obj, func) {
+			if (func->site)
+				klp_site_split(func);
+		}
+	}
+}
+
+static void klp_detach(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+
+	klp_for_each_object(patch, obj)
+		klp_object_detach(obj);
+}
+
+static void klp_detach_noops(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct klp_func *func;
+
+	klp_for_each_object(patch, obj) {
+		klp_for_each_func(obj, func) {
+			if (func->nop)
+				klp_site_detach(func);
+		}
+	}
+}
+
+static void klp_settle(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct klp_func *func;
+
+	klp_for_each_object(patch, obj) {
+		klp_for_each_func(obj, func) {
+			if (func->site)
+				klp_site_settle(func->site);
+		}
+	}
+}
+
+/* Put an object's functions under ftrace; in the log if it fails. */
+static int klp_hook(struct klp_patch *patch)
+{
+	struct klp_func *refused, *func;
+	struct klp_object *obj;
+	int err;
+
+	err = klp_sites_hook(&refused);
+	if (!err)
+		return 0;
+
+	klp_for_each_object(patch, obj) {
+		klp_for_each_func(obj, func) {
+			if (func != refused)
+				continue;
+			pr_err("failed to register ftrace handler for function '%s' (%d)\n",
+			       func->old_name, err);
+			pr_warn("failed to patch object '%s'\n", klp_object_label(obj));
+		}
+	}
+	return err;
+}
+
+static void klp_start_switching(struct klp_patch *patch, struct klp_ranges *ranges)
+{
+	pr_notice("'%s': starting %s transition\n", patch->mod->name, klp_direction(patch));
+	klp_tasks_open(klp_goal(patch), ranges);
+	if (READ_ONCE(stuck_secs))
+		schedule_delayed_work(&klp_stuck_work, READ_ONCE(stuck_secs) * HZ);
+}
+
+static void klp_abort(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+
+	pr_warn("failed to enable patch '%s'\n", patch->mod->name);
+	pr_debug("'%s': canceling patching transition, going to unpatch\n", patch->mod->name);
+	pr_debug("'%s': completing unpatching transition\n", patch->mod->name);
+
+	klp_detach(patch);
+	klp_sites_sweep();
+
+	klp_for_each_loaded_object(patch, obj)
+		klp_callback_post_unpatch(obj);
+
+	klp_moving = NULL;
+	list_del_init(&patch->list);
+	klp_step(patch, KLP_ABORT);
+	pr_notice("'%s': unpatching complete\n", patch->mod->name);
+}
+
+/**
+ * klp_transition_enable() - start the transition to a new patch
+ * @patch: built, bound, in sysfs, in phase KLP_NEW
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0; then the transition runs. -EBUSY if another one does; an error of
+ * a callback or of ftrace, or -ENOMEM: then the patch is in KLP_DISABLED, and
+ * as far as anything was done it is undone.
+ */
+int klp_transition_enable(struct klp_patch *patch)
+{
+	struct klp_ranges *ranges;
+	struct klp_object *obj;
+	int err;
+
+	lockdep_assert_held(&klp_mutex);
+
+	if (klp_moving)
+		return -EBUSY;
+
+	pr_notice("enabling patch '%s'\n", patch->mod->name);
+	klp_moving = patch;
+	list_add_tail(&patch->list, &klp_patches);
+	klp_step(patch, KLP_PREPARE);
+	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
+
+	klp_for_each_loaded_object(patch, obj) {
+		err = klp_callback_pre_patch(obj);
+		if (err)
+			goto err_abort;
+	}
+	klp_for_each_loaded_object(patch, obj) {
+		err = klp_object_attach(obj);
+		if (err) {
+			pr_warn("failed to patch object '%s'\n", klp_object_label(obj));
+			goto err_abort;
+		}
+	}
+	err = klp_hook(patch);
+	if (err)
+		goto err_abort;
+
+	err = -ENOMEM;
+	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_PATCHED);
+	if (!ranges)
+		goto err_abort;
+
+	klp_tasks_enter(KLP_TRANSITION_UNPATCHED);
+	klp_split(patch);
+	klp_step(patch, KLP_START);
+	klp_start_switching(patch, ranges);
+	return 0;
+
+err_abort:
+	klp_abort(patch);
+	return err;
+}
+
+/**
+ * klp_transition_disable() - start the transition away from a patch
+ * @patch: an enabled patch
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0; then the transition runs. -EBUSY if another one does, an error of
+ * klp_phase_next() if the patch is in no phase for it, or -ENOMEM.
+ */
+int klp_transition_disable(struct klp_patch *patch)
+{
+	struct klp_ranges *ranges;
+	struct klp_object *obj;
+	int next;
+
+	lockdep_assert_held(&klp_mutex);
+
+	next = klp_phase_next(patch->phase, KLP_DISABLE);
+	if (next < 0)
+		return next;
+	if (klp_moving)
+		return -EBUSY;
+
+	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_UNPATCHED);
+	if (!ranges)
+		return -ENOMEM;
+
+	klp_moving = patch;
+	klp_step(patch, KLP_DISABLE);
+	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
+
+	klp_for_each_loaded_object(patch, obj)
+		klp_callback_pre_unpatch(obj);
+
+	klp_tasks_enter(KLP_TRANSITION_PATCHED);
+	klp_split(patch);
+	klp_start_switching(patch, ranges);
+	return 0;
+}
+
+/**
+ * klp_transition_reverse() - turn a running transition round
+ * @patch: the patch in transition
+ *
+ * The sites stay as they are; tasks that have switched switch back.
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0, an error of klp_phase_next(), or -ENOMEM.
+ */
+int klp_transition_reverse(struct klp_patch *patch)
+{
+	struct klp_ranges *ranges;
+	int next;
+
+	lockdep_assert_held(&klp_mutex);
+
+	next = klp_phase_next(patch->phase, KLP_REVERSE);
+	if (next < 0)
+		return next;
+
+	ranges = klp_ranges_to_leave(patch, !klp_goal(patch));
+	if (!ranges)
+		return -ENOMEM;
+
+	pr_debug("'%s': reversing transition from %s\n", patch->mod->name,
+		 klp_goal(patch) == KLP_TRANSITION_PATCHED ?
+		 "patching to unpatching" : "unpatching to patching");
+
+	cancel_delayed_work(&klp_stuck_work);
+	klp_tasks_close();
+	klp_step(patch, KLP_REVERSE);
+	klp_start_switching(patch, ranges);
+	return 0;
+}
+
+/* Code that some task may still be in must stay loaded for ever. */
+static void klp_pin_forced(struct klp_patch *patch)
+{
+	struct klp_patch *old;
+
+	if (klp_goal(patch) == KLP_TRANSITION_UNPATCHED) {
+		patch->forced = true;
+		return;
+	}
+	if (!patch->replace)
+		return;
+	list_for_each_entry(old, &klp_patches, list) {
+		if (old != patch)
+			old->forced = true;
+	}
+}
+
+/**
+ * klp_transition_force() - end a transition whatever tasks are doing
+ * @patch: the patch in transition
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0, or an error of klp_phase_next() if @patch is not in transition.
+ */
+int klp_transition_force(struct klp_patch *patch)
+{
+	int next;
+
+	lockdep_assert_held(&klp_mutex);
+
+	next = klp_phase_next(patch->phase, KLP_FORCE);
+	if (next < 0)
+		return next;
+
+	pr_warn("forcing remaining tasks to the patched state\n");
+	klp_pin_forced(patch);
+	klp_tasks_force();
+	klp_step(patch, KLP_FORCE);
+	return 0;
+}
+
+static void klp_complete_patching(struct klp_patch *patch, struct list_head *done)
+{
+	struct klp_patch *old, *next;
+	struct klp_object *obj;
+
+	if (patch->replace) {
+		list_for_each_entry(old, &klp_patches, list) {
+			if (old != patch)
+				klp_detach(old);
+		}
+		klp_detach_noops(patch);
+	}
+	klp_settle(patch);
+	klp_sites_sweep();
+	klp_tasks_leave();
+
+	if (patch->replace) {
+		klp_patch_drop_noops(patch);
+		list_for_each_entry_safe(old, next, &klp_patches, list) {
+			if (old == patch)
+				continue;
+			klp_step(old, KLP_REPLACE);
+			list_move_tail(&old->list, done);
+		}
+	}
+
+	klp_for_each_loaded_object(patch, obj)
+		klp_callback_post_patch(obj);
+}
+
+static void klp_complete_unpatching(struct klp_patch *patch, struct list_head *done)
+{
+	struct klp_object *obj;
+
+	klp_detach(patch);
+	klp_sites_sweep();
+	klp_tasks_leave();
+
+	klp_for_each_loaded_object(patch, obj)
+		klp_callback_post_unpatch(obj);
+	list_move_tail(&patch->list, done);
+}
+
+/**
+ * klp_transition_complete() - finish the transition if all tasks have switched
+ * @done: takes the patches that are over; the caller releases them
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_transition_complete(struct list_head *done)
+{
+	struct klp_patch *patch = klp_moving;
+	const char *direction;
+
+	lockdep_assert_held(&klp_mutex);
+
+	/* A reversal may have come first: then there is another completion. */
+	if (!patch || klp_tasks_pending())
+		return;
+
+	direction = klp_direction(patch);
+	pr_debug("'%s': completing %s transition\n", patch->mod->name, direction);
+	cancel_delayed_work(&klp_stuck_work);
+	klp_tasks_close();
+
+	if (klp_goal(patch) == KLP_TRANSITION_PATCHED)
+		klp_complete_patching(patch, done);
+	else
+		klp_complete_unpatching(patch, done);
+
+	klp_moving = NULL;
+	klp_step(patch, KLP_COMPLETE);
+	pr_notice("'%s': %s complete\n", patch->mod->name, direction);
+}
+
+/* Tasks do not come by themselves: ask them, and look once more. */
+static void klp_stuck_fn(struct work_struct *work)
+{
+	guard(mutex)(&klp_mutex);
+
+	if (!klp_moving || !klp_tasks_pending())
+		return;
+
+	pr_notice("signaling remaining tasks\n");
+	klp_tasks_wake();
+	klp_tasks_rescan();
+	if (READ_ONCE(stuck_secs))
+		schedule_delayed_work(&klp_stuck_work, READ_ONCE(stuck_secs) * HZ);
+}
+
+/* ---- modules that come and go ---- */
+
+static int klp_refresh_ranges(void)
+{
+	struct klp_ranges *ranges;
+
+	if (!klp_moving)
+		return 0;
+	ranges = klp_ranges_to_leave(klp_moving, klp_goal(klp_moving));
+	if (!ranges)
+		return -ENOMEM;
+	klp_tasks_set_ranges(ranges);
+	return 0;
+}
+
+/**
+ * klp_transition_add_object() - patch a module that is being loaded
+ * @patch: an enabled or enabling patch
+ * @obj: its object for the module, bound
+ *
+ * Nothing of the module has run yet: its functions take on whatever phase the
+ * patch is in.
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0, an error of the pre_patch callback or of ftrace, or -ENOMEM; then
+ * nothing is left attached.
+ */
+int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
+{
+	struct klp_func *func;
+	int err;
+
+	lockdep_assert_held(&klp_mutex);
+
+	err = klp_callback_pre_patch(obj);
+	if (err)
+		return err;
+
+	err = klp_object_attach(obj);
+	if (err) {
+		pr_warn("failed to patch object '%s'\n", klp_object_label(obj));
+		goto err_callback;
+	}
+	klp_for_each_func(obj, func) {
+		if (patch == klp_moving)
+			klp_site_split(func);
+		else
+			klp_site_settle(func->site);
+	}
+
+	err = klp_refresh_ranges();
+	if (err)
+		goto err_detach;
+	err = klp_hook(patch);
+	if (err)
+		goto err_detach;
+
+	if (patch != klp_moving)
+		klp_callback_post_patch(obj);
+	return 0;
+
+err_detach:
+	klp_object_detach(obj);
+	klp_sites_sweep();
+err_callback:
+	klp_callback_post_unpatch(obj);
+	return err;
+}
+
+/**
+ * klp_transition_remove_object() - unpatch a module that goes
+ * @patch: an enabled or enabling patch
+ * @obj: its object for the module
+ *
+ * Nothing of the module runs any more.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_transition_remove_object(struct klp_patch *patch, struct klp_object *obj)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	if (patch != klp_moving)
+		klp_callback_pre_unpatch(obj);
+
+	klp_object_detach(obj);
+	klp_sites_sweep();
+	/* Ranges that nobody runs in any more do no harm without memory. */
+	klp_refresh_ranges();
+
+	klp_callback_post_unpatch(obj);
+}
+
+#ifdef CONFIG_KLP_KUNIT_TEST
+#include "tests/transition_kunit.h"
+#endif
