@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * /sys/kernel/livepatch: what an administrator sees of patches, and asks.
+ *
+ * A patch is one kobject; its objects and functions are directories in it.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernfs.h>
+#include <linux/kobject.h>
+#include <linux/kstrtox.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+
+static struct kobject *klp_root;
+
+static struct klp_patch *klp_patch_of(struct kobject *kobj)
+{
+	return container_of(kobj, struct klp_patch, kobj);
+}
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n",
+			  klp_phase_enabled(READ_ONCE(klp_patch_of(kobj)->phase)));
+}
+
+static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	struct klp_patch *patch = klp_patch_of(kobj);
+	bool enable;
+	int err;
+
+	err = kstrtobool(buf, &enable);
+	if (err)
+		return err;
+
+	guard(mutex)(&klp_mutex);
+
+	if (enable == klp_phase_enabled(patch->phase))
+		return -EINVAL;
+	if (klp_phase_next(patch->phase, KLP_REVERSE) >= 0)
+		err = klp_transition_reverse(patch);
+	else if (enable)
+		err = klp_phase_next(patch->phase, KLP_PREPARE);
+	else
+		err = klp_transition_disable(patch);
+	return err ?: count;
+}
+
+static ssize_t transition_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n",
+			  klp_phase_moving(READ_ONCE(klp_patch_of(kobj)->phase)));
+}
+
+static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	bool force;
+	int err;
+
+	err = kstrtobool(buf, &force);
+	if (err)
+		return err;
+	if (!force)
+		return -EINVAL;
+
+	guard(mutex)(&klp_mutex);
+	return klp_transition_force(klp_patch_of(kobj)) ?: count;
+}
+
+static ssize_t replace_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", klp_patch_of(kobj)->replace);
+}
+
+static ssize_t stack_order_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct klp_patch *patch;
+	int order = 0;
+
+	guard(mutex)(&klp_mutex);
+
+	list_for_each_entry(patch, &klp_patches, list) {
+		order++;
+		if (patch == klp_patch_of(kobj))
+			return sysfs_emit(buf, "%d\n", order);
+	}
+	/* On its way out. */
+	return -ENOENT;
+}
+
+static struct kobj_attribute klp_enabled_attr = __ATTR_RW(enabled);
+static struct kobj_attribute klp_transition_attr = __ATTR_RO(transition);
+static struct kobj_attribute klp_force_attr = __ATTR_WO(force);
+static struct kobj_attribute klp_replace_attr = __ATTR_RO(replace);
+static struct kobj_attribute klp_stack_order_attr = __ATTR_RO(stack_order);
+
+static struct attribute *klp_patch_attrs[] = {
+	&klp_enabled_attr.attr,
+	&klp_transition_attr.attr,
+	&klp_force_attr.attr,
+	&klp_replace_attr.attr,
+	&klp_stack_order_attr.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(klp_patch);
+
+/* The module may free the patch once this has been called. */
+static void klp_kobj_release(struct kobject *kobj)
+{
+	complete(&klp_patch_of(kobj)->kobj_gone);
+}
+
+static const struct kobj_type klp_patch_ktype = {
+	.release	= klp_kobj_release,
+	.sysfs_ops	= &kobj_sysfs_ops,
+	.default_groups	= klp_patch_groups,
+};
+
+static ssize_t patched_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct klp_object *obj = container_of(attr, struct klp_object, patched_attr);
+
+	return sysfs_emit(buf, "%d\n", READ_ONCE(obj->patched));
+}
+
+static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
+{
+	struct attribute *attrs[] = { &obj->patched_attr.attr, NULL };
+	struct attribute_group group = {
+		.name = klp_object_label(obj),
+		.attrs = attrs,
+	};
+	struct kernfs_node *dir, *func_dir;
+	struct klp_func *func;
+	int err;
+
+	obj->patched_attr = (struct kobj_attribute)__ATTR_RO(patched);
+	sysfs_attr_init(&obj->patched_attr.attr);
+
+	err = sysfs_create_group(&patch->kobj, &group);
+	if (err)
+		return err;
+
+	dir = kernfs_find_and_get(patch->kobj.sd, group.name);
+	if (WARN_ON_ONCE(!dir))
+		return -ENOENT;
+
+	klp_for_each_func(obj, func) {
+		char *name;
+
+		if (func->nop)
+			continue;
+		name = kasprintf(GFP_KERNEL, "%s,%lu", func->old_name,
+				 max(func->old_sympos, 1UL));
+		if (!name) {
+			err = -ENOMEM;
+			break;
+		}
+		func_dir = kernfs_create_dir(dir, name, 0755, NULL);
+		kfree(name);
+		if (IS_ERR(func_dir)) {
+			err = PTR_ERR(func_dir);
+			break;
+		}
+		kernfs_activate(func_dir);
+	}
+	kernfs_put(dir);
+	return err;
+}
+
+/**
+ * klp_sysfs_add() - show a patch
+ * @patch: the patch, built
+ *
+ * No-ops are not shown: they are of no patch's making.
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0 or an error of sysfs. In each case klp_sysfs_remove() is due.
+ */
+int klp_sysfs_add(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	int err;
+
+	memset(&patch->kobj, 0, sizeof(patch->kobj));
+	init_completion(&patch->kobj_gone);
+
+	err = kobject_init_and_add(&patch->kobj, &klp_patch_ktype, klp_root, "%s",
+				   patch->mod->name);
+	if (err)
+		return err;
+
+	klp_for_each_object(patch, obj) {
+		if (obj->dynamic)
+			continue;
+		err = klp_sysfs_add_object(patch, obj);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * klp_sysfs_remove() - hide a patch, and wait until nobody looks at it
+ * @patch: the patch
+ *
+ * Context: klp_mutex not held: who is in a store may wait for it. May sleep.
+ */
+void klp_sysfs_remove(struct klp_patch *patch)
+{
+	kobject_del(&patch->kobj);
+	kobject_put(&patch->kobj);
+	wait_for_completion(&patch->kobj_gone);
+}
+
+/**
+ * klp_sysfs_init() - make /sys/kernel/livepatch
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init klp_sysfs_init(void)
+{
+	klp_root = kobject_create_and_add("livepatch", kernel_kobj);
+	return klp_root ? 0 : -ENOMEM;
+}
