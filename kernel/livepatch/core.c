@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Where the livepatch core is called: by patch modules, and by the module
+ * loader for modules that come and go.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+DEFINE_MUTEX(klp_mutex);
+
+/* Patches that are over and still to be released. Lock: M. */
+static LIST_HEAD(klp_done);
+
+/* The module of the patch that is just being released, or NULL. Lock: M. */
+static struct module *klp_releasing;
+
+/* Woken when a transition has ended or a patch has been released. */
+static DECLARE_WAIT_QUEUE_HEAD(klp_settled);
+
+static struct workqueue_struct *klp_wq;
+
+static void klp_complete_fn(struct work_struct *work);
+static DECLARE_WORK(klp_complete_work, klp_complete_fn);
+
+static void klp_queue_completion(void)
+{
+	queue_work(klp_wq, &klp_complete_work);
+}
+
+/* klp_mutex is not held: see klp_sysfs_remove(). */
+static void klp_release_patches(void)
+{
+	struct klp_patch *patch;
+	bool forced;
+
+	for (;;) {
+		scoped_guard(mutex, &klp_mutex) {
+			klp_releasing = NULL;
+			patch = list_first_entry_or_null(&klp_done, struct klp_patch, list);
+			if (patch) {
+				list_del(&patch->list);
+				klp_releasing = patch->mod;
+				forced = patch->forced;
+			}
+		}
+		wake_up_all(&klp_settled);
+		if (!patch)
+			return;
+
+		klp_sysfs_remove(patch);
+		klp_patch_drop_noops(patch);
+
+		/* The patch may go with its module's last reference. */
+		if (!forced)
+			module_put(klp_releasing);
+	}
+}
+
+static void klp_complete_fn(struct work_struct *work)
+{
+	scoped_guard(mutex, &klp_mutex)
+		klp_transition_complete(&klp_done);
+	klp_release_patches();
+}
+
+static int klp_bind_patch(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct module *mod;
+	int err;
+
+	klp_for_each_object(patch, obj) {
+		mod = NULL;
+		if (obj->name) {
+			mod = klp_object_find_module(obj);
+			if (!mod)
+				continue;
+		}
+		err = klp_object_bind(patch, obj, mod);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int klp_check_call(const struct klp_patch *patch)
+{
+	if (!patch || !patch->mod) {
+		pr_err("a patch without a module cannot be enabled\n");
+		return -EINVAL;
+	}
+	if (!patch->objs) {
+		pr_err("patch '%s' has no objects\n", patch->mod->name);
+		return -EINVAL;
+	}
+	if (!is_livepatch_module(patch->mod)) {
+		pr_err("module '%s' is not marked as a livepatch module\n", patch->mod->name);
+		return -EINVAL;
+	}
+	if (!klp_wq) {
+		pr_err("patch '%s': live patching could not be initialized\n",
+		       patch->mod->name);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* Everything that can be said without touching the patch or a reference. */
+static int klp_check_patch(struct klp_patch *patch)
+{
+	int err;
+
+	if (klp_transition_patch()) {
+		pr_err("patch '%s' has to wait for the transition of '%s'\n",
+		       patch->mod->name, klp_transition_patch()->mod->name);
+		return -EBUSY;
+	}
+	err = klp_patch_check(patch);
+	if (err)
+		return err;
+	if (!klp_states_compatible(patch)) {
+		pr_err("Livepatch patch (%s) is not compatible with the already installed livepatches.\n",
+		       patch->mod->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * klp_enable_patch() - enable a live patch
+ * @patch: the patch, to be kept until the module exits
+ *
+ * To be called from the patch module's init. When it returns 0, calls go to
+ * the new functions as tasks switch to them one by one, and a reference to the
+ * module is held until the patch is disabled or replaced.
+ *
+ * When it returns an error, nothing refers to @patch any more.
+ *
+ * Context: process context, may sleep. Takes klp_mutex.
+ * Return: 0, or
+ * * -EINVAL: a structure is incomplete, has something twice or is in use; the
+ *   module is not marked with MODULE_INFO(livepatch, "Y"); the patch's states
+ *   do not fit those of earlier patches; a function's name is ambiguous, or it
+ *   cannot be traced; a replacement is not in the module's text
+ * * -ENAMETOOLONG: a name is longer than any module's or symbol's
+ * * -EEXIST: the module has enabled a patch before
+ * * -ENOENT: a function does not exist or its size is not known
+ * * -EBUSY: another patch is in transition; ftrace is switched off; somebody
+ *   else redirects one of the functions
+ * * -ENODEV: live patching is not initialized, or the module is on its way out
+ * * -ENOMEM: no memory
+ * * what a pre_patch callback has returned
+ */
+int klp_enable_patch(struct klp_patch *patch)
+{
+	int err;
+
+	err = klp_check_call(patch);
+	if (err)
+		return err;
+
+	if (!klp_have_reliable_stack())
+		pr_warn_once("stacks cannot be checked here: tasks switch only when they leave the kernel\n");
+
+	mutex_lock(&klp_mutex);
+	err = klp_check_patch(patch);
+	if (!err && !try_module_get(patch->mod)) {
+		pr_err("module '%s' is on its way out\n", patch->mod->name);
+		err = -ENODEV;
+	}
+	if (err) {
+		mutex_unlock(&klp_mutex);
+		return err;
+	}
+
+	err = klp_patch_build(patch);
+	if (err)
+		goto err_build;
+	err = klp_sysfs_add(patch);
+	if (!err)
+		err = klp_bind_patch(patch);
+	if (!err)
+		err = klp_transition_enable(patch);
+	mutex_unlock(&klp_mutex);
+	if (!err)
+		return 0;
+
+	klp_sysfs_remove(patch);
+	goto err_put;
+
+err_build:
+	mutex_unlock(&klp_mutex);
+err_put:
+	klp_patch_drop_noops(patch);
+	module_put(patch->mod);
+	return err;
+}
+EXPORT_SYMBOL_GPL(klp_enable_patch);
+
+/* ---- modules that are patched ---- */
+
+static void klp_leave_object(struct klp_patch *patch, struct klp_object *obj)
+{
+	pr_notice("reverting patch '%s' on unloading module '%s'\n",
+		  patch->mod->name, obj->name);
+	klp_transition_remove_object(patch, obj);
+	klp_object_unbind(patch, obj);
+}
+
+static void klp_leave_module(struct module *mod)
+{
+	struct klp_patch *patch;
+	struct klp_object *obj;
+
+	list_for_each_entry(patch, &klp_patches, list) {
+		klp_for_each_object(patch, obj) {
+			if (obj->name && obj->mod == mod)
+				klp_leave_object(patch, obj);
+		}
+	}
+}
+
+static int klp_join_object(struct klp_patch *patch, struct klp_object *obj, struct module *mod)
+{
+	int err;
+
+	err = klp_object_bind(patch, obj, mod);
+	if (!err) {
+		pr_notice("applying patch '%s' to loading module '%s'\n",
+			  patch->mod->name, mod->name);
+		err = klp_transition_add_object(patch, obj);
+		if (err)
+			klp_object_unbind(patch, obj);
+	}
+	if (err)
+		pr_warn("patch '%s' failed for module '%s', refusing to load module '%s'\n",
+			patch->mod->name, mod->name, mod->name);
+	return err;
+}
+
+/**
+ * klp_module_coming() - patch a module before its init runs
+ * @mod: the module, in MODULE_STATE_COMING
+ *
+ * Context: process context, may sleep. Takes klp_mutex.
+ * Return: 0, or why a patch could not be applied: then the module must not be
+ * loaded, and all patches are as they were.
+ */
+int klp_module_coming(struct module *mod)
+{
+	struct klp_patch *patch;
+	struct klp_object *obj;
+	int err;
+
+	if (!strcmp(mod->name, "vmlinux")) {
+		pr_err("a module cannot be named 'vmlinux': that is the kernel itself\n");
+		return -EINVAL;
+	}
+
+	guard(mutex)(&klp_mutex);
+
+	/* From here on klp_enable_patch() finds the module. */
+	mod->klp_alive = true;
+
+	list_for_each_entry(patch, &klp_patches, list) {
+		klp_for_each_object(patch, obj) {
+			if (!obj->name || strcmp(obj->name, mod->name))
+				continue;
+			err = klp_join_object(patch, obj, mod);
+			if (err) {
+				mod->klp_alive = false;
+				klp_leave_module(mod);
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+static struct klp_patch *klp_patch_of_module(struct module *mod)
+{
+	struct klp_patch *patch;
+
+	list_for_each_entry(patch, &klp_patches, list) {
+		if (patch->mod == mod)
+			return patch;
+	}
+	return NULL;
+}
+
+/* One step towards a module that carries no patch any more; true at the end. */
+static bool klp_evict_step(struct module *mod)
+{
+	struct klp_patch *patch;
+
+	guard(mutex)(&klp_mutex);
+
+	patch = klp_patch_of_module(mod);
+	if (patch) {
+		if (patch->phase == KLP_PATCHED)
+			klp_transition_disable(patch);
+		else if (patch->phase == KLP_PATCHING)
+			klp_transition_reverse(patch);
+		return false;
+	}
+
+	list_for_each_entry(patch, &klp_done, list) {
+		if (patch->mod == mod)
+			return false;
+	}
+	return klp_releasing != mod;
+}
+
+/*
+ * A patch module goes with its patch enabled: its init has failed later on.
+ * The loader frees it, whatever references are held, so its functions must be
+ * out of use before this returns.
+ */
+static void klp_evict(struct module *mod)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	scoped_guard(mutex, &klp_mutex) {
+		if (klp_patch_of_module(mod))
+			pr_err("module '%s' fails after it has enabled its patch: disabling it\n",
+			       mod->name);
+	}
+
+	add_wait_queue(&klp_settled, &wait);
+	/* Without memory for a step it is tried again after a second. */
+	while (!klp_evict_step(mod))
+		wait_woken(&wait, TASK_UNINTERRUPTIBLE, HZ);
+	remove_wait_queue(&klp_settled, &wait);
+}
+
+/**
+ * klp_module_going() - forget a module
+ * @mod: the module; its exit has run, or its init has failed
+ *
+ * Context: process context, may sleep. Takes klp_mutex.
+ */
+void klp_module_going(struct module *mod)
+{
+	if (is_livepatch_module(mod))
+		klp_evict(mod);
+
+	guard(mutex)(&klp_mutex);
+
+	mod->klp_alive = false;
+	klp_leave_module(mod);
+}
+
+static int __init klp_init(void)
+{
+	struct workqueue_struct *wq;
+	int err;
+
+	err = klp_sysfs_init();
+	if (err)
+		return err;
+	err = klp_tasks_init(klp_queue_completion);
+	if (err)
+		return err;
+
+	wq = alloc_workqueue("livepatch", WQ_UNBOUND | WQ_HIGHPRI, 1);
+	if (!wq)
+		return -ENOMEM;
+	klp_debugfs_init();
+
+	/* Last: klp_enable_patch() looks at it. */
+	klp_wq = wq;
+	return 0;
+}
+module_init(klp_init);
