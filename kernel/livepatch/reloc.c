@@ -448,4 +448,6 @@ void klp_relocs_clear(struct klp_patch *patch, struct klp_object *obj)
 		klp_relocs_clear_until(patch, obj, patch->mod->klp_info->hdr.e_shnum);
 }
 
+#ifdef CONFIG_KLP_KUNIT_TEST
 #include "tests/reloc_kunit.h"
+#endif

@@ -314,4 +314,6 @@ static int __init klp_shadow_init(void)
 }
 early_initcall(klp_shadow_init);
 
+#ifdef CONFIG_KLP_KUNIT_TEST
 #include "tests/shadow_kunit.h"
+#endif

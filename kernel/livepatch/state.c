@@ -113,4 +113,6 @@ bool klp_states_compatible(struct klp_patch *patch)
 	return true;
 }
 
+#ifdef CONFIG_KLP_KUNIT_TEST
 #include "tests/state_kunit.h"
+#endif

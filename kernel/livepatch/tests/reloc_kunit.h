@@ -2,10 +2,6 @@
 /*
  * Tests of reloc.c: the parsers, and sections that are wrong in one respect each.
  */
-#ifdef CONFIG_KLP_KUNIT_TEST
-
-#ifndef _KLP_RELOC_KUNIT_H
-#define _KLP_RELOC_KUNIT_H
 
 #include <kunit/test.h>
 #include <linux/vmalloc.h>
@@ -430,7 +426,3 @@ static struct kunit_suite klp_reloc_suite = {
 };
 
 kunit_test_suite(klp_reloc_suite);
-
-#endif /* _KLP_RELOC_KUNIT_H */
-
-#endif /* CONFIG_KLP_KUNIT_TEST */

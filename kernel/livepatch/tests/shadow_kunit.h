@@ -2,10 +2,6 @@
 /*
  * Tests of shadow.c
  */
-#ifdef CONFIG_KLP_KUNIT_TEST
-
-#ifndef _KLP_SHADOW_KUNIT_H
-#define _KLP_SHADOW_KUNIT_H
 
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -346,7 +342,3 @@ static struct kunit_suite klp_shadow_suite = {
 };
 
 kunit_test_suite(klp_shadow_suite);
-
-#endif /* _KLP_SHADOW_KUNIT_H */
-
-#endif /* CONFIG_KLP_KUNIT_TEST */

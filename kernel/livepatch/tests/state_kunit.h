@@ -2,10 +2,6 @@
 /*
  * Tests of state.c
  */
-#ifdef CONFIG_KLP_KUNIT_TEST
-
-#ifndef _KLP_STATE_KUNIT_H
-#define _KLP_STATE_KUNIT_H
 
 #include <kunit/test.h>
 
@@ -122,7 +118,3 @@ static struct kunit_suite klp_state_suite = {
 };
 
 kunit_test_suite(klp_state_suite);
-
-#endif /* _KLP_STATE_KUNIT_H */
-
-#endif /* CONFIG_KLP_KUNIT_TEST */
