@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the livepatch tests share. A test is a bash script that sources this,
+# defines functions and runs each with
+#
+#	scenario DESCRIPTION FUNCTION [ARGUMENT...]
+#
+# A scenario is one line of the KTAP output. It runs in a subshell in which any
+# failing command ends it as failed; afterwards all that a scenario may leave is
+# removed, and what cannot be removed is a failure. The last line of a test is
+# "finish".
+#
+# Waits end with the event, or fail after a minute. Where the kernel tells nobody
+# (a module's use count, the removal of a folder) a loop looks.
+
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+
+MODULES=$PWD/test_modules
+LIVEPATCH=/sys/kernel/livepatch
+BLOCKERS=/sys/kernel/debug/livepatch/blockers
+TARGET=/sys/kernel/debug/klp_target
+TRACING=/sys/kernel/tracing
+STUCK=/sys/module/livepatch/parameters/stuck_secs
+
+scenarios=0
+failures=0
+
+skip_all() {
+	echo "TAP version 13"
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+((!EUID)) || skip_all "has to be run by root"
+[[ -d $LIVEPATCH ]] || skip_all "the kernel has no live patching"
+[[ -e $MODULES/klp_target.ko ]] || skip_all "the test modules are not built"
+[[ -d /sys/kernel/debug/livepatch ]] || mount -t debugfs debugfs /sys/kernel/debug
+[[ -d $TRACING/events ]] || mount -t tracefs tracefs "$TRACING"
+
+stuck_secs=$(<"$STUCK")
+
+# ---- assertions: each says what is wrong and fails ----
+
+# fail TEXT: with the line of the test that found it.
+fail() {
+	local i
+
+	for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+		[[ ${BASH_SOURCE[i]##*/} == functions.sh ]] || break
+	done
+	echo "# ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}: $*"
+	return 1
+}
+
+# is GOT EXPECTED [WHAT]
+is() {
+	[[ $1 == "$2" ]] || fail "${3:-value} is '$1', expected '$2'"
+}
+
+# matches GOT REGEX [WHAT]
+matches() {
+	[[ $1 =~ $2 ]] || fail "${3:-text} is '$1', expected to match '$2'"
+}
+
+# file_is FILE EXPECTED
+file_is() {
+	local value
+
+	value=$(<"$1") || { fail "$1 cannot be read"; return; }
+	is "$value" "$2" "$1"
+}
+
+absent() {
+	[[ ! -e $1 ]] || fail "$1 is still there"
+}
+
+# refused ERROR FILE VALUE: writing to a file fails with that error.
+refused() {
+	local want=$1 file=$2 value=$3 got
+
+	got=$(write_errno "$file" "$value")
+	is "$got" "$want" "writing '$value' to $file"
+}
+
+# The name of the error that a write gets, or "ok".
+write_errno() {
+	local text
+
+	text=$({ printf '%s' "$2" >"$1"; } 2>&1) && { echo ok; return; }
+	case $text in
+	*"Invalid argument"*) echo EINVAL ;;
+	*"resource busy"*) echo EBUSY ;;
+	*"No such file"*) echo ENOENT ;;
+	*"No such device"*) echo ENODEV ;;
+	*"Permission denied"*) echo EACCES ;;
+	*) echo "$text" ;;
+	esac
+}
+
+# ---- modules ----
+
+# load MODULE [PARAMETER=VALUE...]
+load() {
+	load_gets ok "$@"
+}
+
+# load_gets ERROR MODULE [PARAMETER=VALUE...]
+load_gets() {
+	local want=$1 module=$2 got
+
+	shift 2
+	got=$(./klp_module load "$MODULES/$module.ko" "$@") || true
+	is "$got" "$want" "loading $module $*"
+}
+
+unload() {
+	unload_gets ok "$1"
+}
+
+# unload_gets ERROR MODULE
+unload_gets() {
+	local got
+
+	got=$(./klp_module unload "$2") || true
+	is "$got" "$1" "unloading $2"
+}
+
+# param MODULE NAME
+param() {
+	cat "/sys/module/$1/parameters/$2"
+}
+
+# ---- patches ----
+
+# Wait for a patch to be completely enabled, or to be completely gone.
+wait_patched() {
+	./klp_wait "$LIVEPATCH/$1/transition" 0 2>&1 | sed 's/^/# /' && file_is "$LIVEPATCH/$1/enabled" 1
+}
+
+wait_gone() {
+	./klp_wait "$LIVEPATCH/$1/transition" gone 2>&1 | sed 's/^/# /'
+}
+
+# The last reference of a patch is dropped just after its folder has vanished.
+wait_unused() {
+	local end=$((SECONDS + 60))
+
+	until [[ $(<"/sys/module/$1/refcnt") == 0 ]]; do
+		((SECONDS < end)) || { fail "module $1 is still in use"; return; }
+		sleep 0.01
+	done
+}
+
+# enable MODULE [PARAMETER=VALUE...]: load and wait until it is in effect.
+enable() {
+	load "$@"
+	wait_patched "$1"
+}
+
+# disable MODULE: and wait until it is over; the module stays loaded.
+disable() {
+	echo 0 >"$LIVEPATCH/$1/enabled"
+	wait_gone "$1"
+	wait_unused "$1"
+}
+
+remove() {
+	disable "$1"
+	unload "$1"
+}
+
+# What klp_target's functions and /proc/cmdline say: 0 is the original.
+value() {
+	cat "$TARGET/$1"
+}
+
+cmdline() {
+	local line
+
+	line=$(cat /proc/cmdline)
+	[[ $line =~ ^patched\ by\ v([0-9]+)$ ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+# ---- tasks in patched functions ----
+
+# patch_state PID: 0 or 1 during a transition, -1 otherwise.
+patch_state() {
+	cat "/proc/$1/patch_state"
+}
+
+# background COMMAND...: the command's process id is in pid then.
+background() {
+	"$@" >/dev/null &
+	pid=$!
+}
+
+# reader FILE: a user task in one of klp_target's functions.
+reader() {
+	background cat "$TARGET/$1"
+}
+
+# kthread KIND: a kernel thread of klp_target's.
+kthread() {
+	echo "$1" >"$TARGET/kthread"
+	pid=$(tail -n 1 "$TARGET/kthread")
+	pid=${pid##* }
+}
+
+# blocked_by PID KIND FUNCTION: exactly that task blocks the transition there.
+blocked_by() {
+	is "$(awk '!/^#/ { print $1, $3, $6 }' "$BLOCKERS" | sed 's/[+ ]*\[.*//; s/+0x.*//')" "$*" "blockers"
+}
+
+# sleepers N: wait until so many tasks sleep in klp_target's functions.
+sleepers() {
+	echo "$1" >"$TARGET/wait_sleepers" || fail "there are $(<"$TARGET/sleepers") sleepers, expected $1"
+}
+
+release() {
+	echo 1 >"$TARGET/release"
+}
+
+# ---- the kernel's log: only where a line is what is tested ----
+
+# Begin to look at the core's messages.
+log_begin() {
+	log_mark="livepatch test $BASHPID.$((++log_marks))"
+	echo "$log_mark" >/dev/kmsg
+}
+log_marks=0
+
+# What the core has said since.
+log_lines() {
+	dmesg | sed "1,/$log_mark\$/d" | sed -n 's/^\[[^]]*\] livepatch: //p'
+}
+
+# ---- what is left behind ----
+
+# Everything that a refused or removed patch could leave, to be compared.
+snapshot() {
+	find "$LIVEPATCH" | sort
+	# Without the count of calls and the address of the trampoline.
+	cut -d' ' -f1 "$TRACING/enabled_functions"
+	awk '{ print $1, $3, $5 }' /proc/modules
+}
+
+unchanged() {
+	local now
+
+	now=$(snapshot)
+	[[ $now == "$1" ]] && return
+	diff <(echo "$1") <(echo "$now") | sed 's/^/# /'
+	fail "something was left behind"
+}
+
+# Every loaded module of ours, users before what they use.
+loaded_modules() {
+	awk '$1 ~ /^klp_/ && $1 != "klp_target" { print $1 }' /proc/modules
+	awk '$1 == "klp_target" { print $1 }' /proc/modules
+}
+
+# After a scenario: put everything back. Not quietly, if it was not to be done.
+cleanup() {
+	local module file end=$((SECONDS + 60))
+
+	echo "$stuck_secs" >"$STUCK"
+	[[ ! -e $TARGET/release ]] || { release; echo stop >"$TARGET/kthread"; }
+	while [[ -n $(ls "$LIVEPATCH") || -n $(loaded_modules) ]]; do
+		if ((SECONDS > end)); then
+			echo "# left over: $(ls "$LIVEPATCH") $(loaded_modules)"
+			sed 's/^/# blocker: /' "$BLOCKERS"
+			return 1
+		fi
+		[[ ! -e $TARGET/release ]] || release
+		for file in "$LIVEPATCH"/*/enabled; do
+			[[ $(cat "$file" 2>/dev/null) != 1 ]] || echo 0 2>/dev/null >"$file"
+		done
+		for module in $(loaded_modules); do
+			./klp_module unload "$module" >/dev/null
+		done
+	done
+	if [[ -n $(<"$BLOCKERS") ]]; then
+		sed 's/^/# blocker without a transition: /' "$BLOCKERS"
+		return 1
+	fi
+	if grep -q 'klp_\|livepatch' "$TRACING/enabled_functions"; then
+		sed 's/^/# enabled function: /' "$TRACING/enabled_functions"
+		return 1
+	fi
+}
+
+# ---- the frame ----
+
+# Jobs of a scenario end with it.
+end_jobs() {
+	local rc=$?
+
+	set +e
+	jobs -p | xargs -r kill -9 2>/dev/null
+	wait
+	exit "$rc"
+} 2>/dev/null
+
+# DEBUG=1 shows each command.
+run_scenario() {
+	trap end_jobs EXIT
+	set -e${DEBUG:+x}
+	"$@"
+}
+
+# scenario DESCRIPTION FUNCTION [ARGUMENT...]
+scenario() {
+	local description=$1 rc start=$SECONDS
+
+	shift
+	(run_scenario "$@")
+	rc=$?
+	cleanup || rc=1
+	((++scenarios))
+	if ((rc)); then
+		((++failures))
+		echo "not ok $scenarios $description"
+	else
+		echo "ok $scenarios $description"
+	fi
+	((SECONDS - start < 10)) || echo "# took $((SECONDS - start)) s"
+}
+
+finish() {
+	echo "1..$scenarios"
+	echo "# Totals: pass:$((scenarios - failures)) fail:$failures xfail:0 xpass:0 skip:0 error:0"
+	((!failures))
+	exit
+}
+
+echo "TAP version 13"
+# A test that was interrupted must not spoil this one.
+cleanup || { echo "Bail out! the last test has left something that cannot be removed"; exit 1; }

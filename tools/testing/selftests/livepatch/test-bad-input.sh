@@ -1,0 +1,204 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What is not a good patch is refused, with its own error and one line in the
+# log, and leaves nothing behind.
+
+# scenario calls what is here.
+# shellcheck disable=SC2317
+
+. "$(dirname "$0")/functions.sh"
+
+# bad CASE ERROR LOG-REGEX
+bad() {
+	local case=$1 error=$2 regex=$3 before lines
+
+	load klp_target
+	before=$(snapshot)
+	log_begin
+	load_gets "$error" klp_bad bad="$case"
+	lines=$(log_lines)
+	unchanged "$before"
+	is "$(wc -l <<<"$lines")" 1 "number of lines in the log ($lines)"
+	matches "$lines" "$regex" "the log"
+}
+
+# Nothing that was refused is in the way of a good patch.
+good_afterwards() {
+	load klp_target
+	load_gets ENOENT klp_bad bad=second-object
+	load_gets EINVAL klp_bad bad=function-twice
+	enable klp_patch_v1 funcs=cmdline,value,twin:1
+	is "$(cmdline) $(value value) $(value twin1) $(value twin2)" "1 1 1 -2" "versions"
+	remove klp_patch_v1
+}
+
+unmarked() {
+	local before lines
+
+	before=$(snapshot)
+	log_begin
+	load_gets EINVAL klp_unmarked funcs=cmdline
+	lines=$(log_lines)
+	unchanged "$before"
+	is "$(wc -l <<<"$lines")" 1 "number of lines in the log ($lines)"
+	matches "$lines" "klp_unmarked.*not marked" "the log"
+}
+
+# Enabled by the module itself, a second time.
+enabled_twice() {
+	enable klp_patch_v1 funcs=cmdline
+	log_begin
+	echo 1 >/sys/module/klp_patch_v1/parameters/again
+	is "$(param klp_patch_v1 again)" -22 "the second result"
+	matches "$(log_lines)" "klp_patch_v1" "the log"
+	is "$(cmdline)" 1 "version"
+	file_is "$LIVEPATCH/klp_patch_v1/enabled" 1
+	remove klp_patch_v1
+}
+
+# A structure that is over may be used again: nothing refers to it any more.
+enabled_after_removal() {
+	local i
+
+	enable klp_patch_v1 funcs=cmdline
+	for i in 1 2 3; do
+		echo 0 >"$LIVEPATCH/klp_patch_v1/enabled"
+		./klp_wait "$LIVEPATCH/klp_patch_v1/transition" gone
+		echo 1 >/sys/module/klp_patch_v1/parameters/again
+		is "$(param klp_patch_v1 again)" 0 "the result of round $i"
+		wait_patched klp_patch_v1
+		is "$(cmdline)" 1 "version"
+	done
+	remove klp_patch_v1
+}
+
+busy() {
+	local before lines
+
+	echo 0 >"$STUCK"
+	load klp_target
+	reader sleep
+	sleepers 1
+	load klp_patch_v1 funcs=sleep
+
+	before=$(snapshot)
+	log_begin
+	load_gets EBUSY klp_patch_v2 funcs=cmdline
+	lines=$(log_lines)
+	unchanged "$before"
+	is "$(wc -l <<<"$lines")" 1 "number of lines in the log ($lines)"
+	matches "$lines" "klp_patch_v2" "the log"
+
+	# Disabling another patch has to wait, too.
+	release
+	wait_patched klp_patch_v1
+	enable klp_patch_v2 funcs=cmdline
+	reader sleep
+	sleepers 1
+	echo 0 >"$LIVEPATCH/klp_patch_v1/enabled"
+	refused EBUSY "$LIVEPATCH/klp_patch_v2/enabled" 0
+	file_is "$LIVEPATCH/klp_patch_v2/enabled" 1
+	is "$(cmdline)" 2 "version"
+	release
+	wait_gone klp_patch_v1
+	remove klp_patch_v2
+}
+
+# The module's init fails after its patch was enabled: the patch goes with it.
+init_fails() {
+	local before
+
+	load klp_target
+	before=$(snapshot)
+	load_gets ENXIO klp_patch_v1 fail_init=-6
+	unchanged "$before"
+	is "$(cmdline) $(value value)" "0 0" "versions"
+	is "$(loaded_modules | xargs)" klp_target "loaded modules"
+	enable klp_patch_v1
+	is "$(cmdline) $(value value)" "1 1" "versions"
+	remove klp_patch_v1
+	unchanged "$before"
+}
+
+# The same while the transition is held up by a task in the function.
+init_fails_blocked() {
+	local before loader
+
+	echo 0 >"$STUCK"
+	load klp_target
+	reader sleep
+	sleepers 1
+	before=$(snapshot)
+	# The original is what blocks: undoing it needs nobody to leave.
+	load_gets ENXIO klp_patch_v1 fail_init=-6
+	unchanged "$before"
+	release
+	wait
+}
+
+# Whatever is refused again and again costs no memory.
+slab() {
+	local i before after
+
+	load klp_target
+	# The first round fills caches.
+	for i in {1..16}; do
+		((i != 2)) || before=$(slab_objects)
+		load_gets ENOENT klp_bad bad=second-object
+		load_gets EINVAL klp_bad bad=notrace
+		load_gets ENOENT klp_bad bad=no-target-function
+	done
+	after=$(slab_objects)
+	((after <= before + 25)) || fail "objects in use went from $before to $after"
+}
+
+# Active objects of the sizes that our own structures take, and sysfs nodes.
+slab_objects() {
+	local name
+
+	for name in kernfs_node_cache kmalloc-64 kmalloc-128 kmalloc-192; do
+		awk -F'[ :(]+' '{ print $1 }' "/sys/kernel/slab/$name/objects" 2>/dev/null
+	done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+none=klp_there_is_no_such_function
+
+scenario "a function that does not exist" bad no-function ENOENT "klp_bad.*vmlinux.*$none"
+scenario "a function that the module does not have" bad no-target-function ENOENT "klp_bad.*klp_target.*$none"
+scenario "a second function that does not exist" bad second-of-two ENOENT "klp_bad.*vmlinux.*$none"
+scenario "a second object with what does not exist" bad second-object ENOENT "klp_bad.*klp_target.*$none"
+scenario "an ambiguous function" bad ambiguous EINVAL "klp_bad.*klp_target.*klp_target_twin.*ambiguous"
+scenario "a position behind the last" bad position ENOENT "klp_bad.*klp_target.*klp_target_twin,3"
+scenario "a second position of a unique name" bad position-unique ENOENT "klp_bad.*vmlinux.*cmdline_proc_show,2"
+scenario "a notrace function" bad notrace EINVAL "klp_bad.*klp_target.*klp_target_notrace"
+scenario "a noinstr function" bad noinstr EINVAL "klp_bad.*vmlinux.*irqentry_enter"
+scenario "a variable" bad data EINVAL "klp_bad.*vmlinux.*saved_command_line"
+scenario "a function without a name" bad null-name EINVAL "klp_bad.*vmlinux"
+scenario "a function with an empty name" bad empty-name EINVAL "klp_bad.*vmlinux"
+scenario "a function with an overlong name" bad long-name ENAMETOOLONG "klp_bad.*vmlinux.*a_name_that"
+scenario "an object with an overlong name" bad long-object ENAMETOOLONG "klp_bad.*a_name_that"
+scenario "an object with an empty name" bad empty-object EINVAL "klp_bad"
+scenario "a function without a replacement" bad null-new EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
+scenario "a replacement outside the patch module" bad foreign-new EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
+scenario "a function twice" bad function-twice EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
+scenario "a function twice, by position 0 and 1" bad function-twice-01 EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
+scenario "a function twice, by two names" bad alias EINVAL "klp_bad.*klp_target.*klp_target_(value|alias)"
+scenario "an object twice" bad object-twice EINVAL "klp_bad.*klp_target"
+scenario "vmlinux twice, by NULL and by name" bad vmlinux-twice EINVAL "klp_bad.*vmlinux"
+scenario "an object named like a file of the patch" bad object-file-name EINVAL "klp_bad.*enabled"
+scenario "an object with a slash in its name" bad object-slash EINVAL "klp_bad.*klp/target"
+scenario "no patch at all" bad null-patch EINVAL ""
+scenario "a patch without a module" bad null-mod EINVAL ""
+scenario "a patch with objects NULL" bad null-objs EINVAL "klp_bad"
+scenario "a patch with no objects" bad no-objs EINVAL "klp_bad"
+scenario "an object with functions NULL" bad null-funcs EINVAL "klp_bad.*klp_target"
+scenario "a good patch after bad ones" good_afterwards
+scenario "a module that is not marked as a livepatch" unmarked
+scenario "a structure that is in use" enabled_twice
+scenario "a structure that was in use" enabled_after_removal
+scenario "enabling and disabling during a transition" busy
+scenario "an init that fails after its patch was enabled" init_fails
+scenario "an init that fails during its transition" init_fails_blocked
+scenario "what is refused costs no memory" slab
+finish

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A patch module, made of its parameters. Each klp_patch_vN.c defines
+ * PATCH_VERSION and includes this.
+ */
+
+#include <linux/livepatch.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+
+#include "test.h"
+
+/* ---- what to patch ---- */
+
+static int nr_funcs = 7;
+static char *funcs[12] = { "cmdline", "value", "sleep", "deep", "a", "b", "pair" };
+
+module_param_array(funcs, charp, &nr_funcs, 0400);
+MODULE_PARM_DESC(funcs, "Functions, each with :POSITION behind it if need be");
+
+static bool replace;
+module_param(replace, bool, 0400);
+MODULE_PARM_DESC(replace, "Take over from all other patches");
+
+static unsigned int state[4];
+module_param_array(state, uint, NULL, 0400);
+MODULE_PARM_DESC(state, "System states: ID,VERSION,ID,VERSION");
+
+static bool callbacks;
+module_param(callbacks, bool, 0400);
+MODULE_PARM_DESC(callbacks, "Have callbacks, and write down their calls");
+
+static char *refuse = "";
+module_param(refuse, charp, 0600);
+MODULE_PARM_DESC(refuse, "Object whose pre_patch callback fails with ENOTUNIQ");
+
+/* ---- what to do with it ---- */
+
+static bool keep;
+module_param(keep, bool, 0400);
+MODULE_PARM_DESC(keep, "Stay loaded whatever klp_enable_patch() returns");
+
+static int fail_init;
+module_param(fail_init, int, 0400);
+MODULE_PARM_DESC(fail_init, "Error for init to return after a success");
+
+/* ---- what came out ---- */
+
+static int result;
+module_param(result, int, 0400);
+MODULE_PARM_DESC(result, "What klp_enable_patch() returned");
+
+static char calls[512];
+module_param_string(calls, calls, sizeof(calls), 0600);
+MODULE_PARM_DESC(calls, "Calls of callbacks: NAME:OBJECT ...");
+
+static unsigned int prev_version;
+module_param(prev_version, uint, 0400);
+MODULE_PARM_DESC(prev_version, "Version of the first state before us");
+
+static unsigned long prev_data;
+module_param(prev_data, ulong, 0400);
+MODULE_PARM_DESC(prev_data, "Its data: the version of the patch that left it");
+
+/* ---- replacements ---- */
+
+static int new_cmdline(struct seq_file *m, void *v)
+{
+	seq_printf(m, "patched by v%d\n", PATCH_VERSION);
+	return 0;
+}
+
+static int new_value(void)
+{
+	barrier();
+	return PATCH_VERSION;
+}
+
+static int new_sleep(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	return err ?: PATCH_VERSION;
+}
+
+static int new_deep(struct klp_test *test)
+{
+	int err = test->descend(test, KLP_TEST_FRAMES);
+
+	return err ?: PATCH_VERSION;
+}
+
+static int new_a(struct klp_test *test, int caller)
+{
+	return klp_test_part(test, caller, PATCH_VERSION);
+}
+
+static int new_b(struct klp_test *test, int caller)
+{
+	return klp_test_part(test, caller, PATCH_VERSION);
+}
+
+static int new_pair(struct klp_test *test)
+{
+	return klp_test_round(test, PATCH_VERSION);
+}
+
+#define TARGET	"klp_target"
+
+static const struct {
+	const char *key;
+	const char *object;
+	const char *name;
+	void *func;
+} known[] = {
+	{ "cmdline",	NULL,	"cmdline_proc_show",	new_cmdline },
+	{ "value",	TARGET,	"klp_target_value",	new_value },
+	{ "alias",	TARGET,	"klp_target_alias",	new_value },
+	{ "twin",	TARGET,	"klp_target_twin",	new_value },
+	{ "sleep",	TARGET,	"klp_target_sleep",	new_sleep },
+	{ "deep",	TARGET,	"klp_target_deep",	new_deep },
+	{ "a",		TARGET,	"klp_target_a",		new_a },
+	{ "b",		TARGET,	"klp_target_b",		new_b },
+	{ "pair",	TARGET,	"klp_target_pair",	new_pair },
+};
+
+/* ---- the patch ---- */
+
+static struct klp_func vmlinux_funcs[ARRAY_SIZE(funcs) + 1];
+static struct klp_func target_funcs[ARRAY_SIZE(funcs) + 1];
+static struct klp_state states[ARRAY_SIZE(state) / 2 + 1];
+static struct klp_object objs[3];
+static struct klp_patch patch = {
+	.mod = THIS_MODULE,
+	.objs = objs,
+};
+
+static int add_func(char *spec)
+{
+	char *key = strsep(&spec, ":");
+	struct klp_func *func;
+	unsigned long pos = 0;
+	int i;
+
+	if (spec && kstrtoul(spec, 0, &pos))
+		return -EINVAL;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strcmp(known[i].key, key))
+			continue;
+		func = known[i].object ? target_funcs : vmlinux_funcs;
+		while (func->old_name)
+			func++;
+		func->old_name = known[i].name;
+		func->new_func = known[i].func;
+		func->old_sympos = pos;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void note(const char *call, struct klp_object *obj)
+{
+	size_t len = strlen(calls);
+
+	scnprintf(calls + len, sizeof(calls) - len, "%s%s:%s", len ? " " : "", call,
+		  obj->mod ? obj->mod->name : "vmlinux");
+}
+
+static int pre_patch(struct klp_object *obj)
+{
+	struct klp_state *own, *prev;
+
+	note("pre_patch", obj);
+	if (state[0]) {
+		own = klp_get_state(&patch, state[0]);
+		prev = klp_get_prev_state(state[0]);
+		prev_version = prev ? prev->version : 0;
+		prev_data = prev ? (unsigned long)prev->data : 0;
+		own->data = (void *)PATCH_VERSION;
+	}
+	return strcmp(refuse, obj->name ?: "vmlinux") ? 0 : -ENOTUNIQ;
+}
+
+static void post_patch(struct klp_object *obj)
+{
+	note("post_patch", obj);
+}
+
+static void pre_unpatch(struct klp_object *obj)
+{
+	note("pre_unpatch", obj);
+}
+
+static void post_unpatch(struct klp_object *obj)
+{
+	note("post_unpatch", obj);
+}
+
+/* A write enables the same structure once more; a read gives the result. */
+static int again_result;
+
+static int again_set(const char *val, const struct kernel_param *kp)
+{
+	again_result = klp_enable_patch(&patch);
+	return 0;
+}
+
+static const struct kernel_param_ops again_ops = {
+	.set = again_set,
+	.get = param_get_int,
+};
+module_param_cb(again, &again_ops, &again_result, 0600);
+
+static int __init patch_init(void)
+{
+	struct klp_object *obj = objs;
+	int i, err;
+
+	for (i = 0; i < nr_funcs; i++) {
+		err = *funcs[i] ? add_func(funcs[i]) : 0;
+		if (err)
+			return err;
+	}
+	for (i = 0; i < ARRAY_SIZE(states) - 1; i++) {
+		states[i].id = state[2 * i];
+		states[i].version = state[2 * i + 1];
+	}
+
+	/* With callbacks both objects are there even without functions. */
+	if (vmlinux_funcs->old_name || callbacks)
+		(obj++)->funcs = vmlinux_funcs;
+	if (target_funcs->old_name || callbacks) {
+		obj->name = TARGET;
+		(obj++)->funcs = target_funcs;
+	}
+	for (i = 0; callbacks && objs + i < obj; i++)
+		objs[i].callbacks = (struct klp_callbacks) {
+			pre_patch, post_patch, pre_unpatch, post_unpatch
+		};
+
+	patch.replace = replace;
+	patch.states = state[0] ? states : NULL;
+	result = klp_enable_patch(&patch);
+	if (result)
+		return keep ? 0 : result;
+	return fail_init;
+}
+
+static void __exit patch_exit(void)
+{
+}
+
+module_init(patch_init);
+module_exit(patch_exit);
+#ifndef PATCH_UNMARKED
+MODULE_INFO(livepatch, "Y");
+#endif
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Livepatch test: a patch made of parameters");
