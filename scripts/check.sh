@@ -18,7 +18,7 @@ ours() {
 		names+=(-o -name "$pattern")
 	done
 	find Makefile .ci configs patches scripts arch Documentation include \
-		kernel lib samples tools -type f \( "${names[@]:1}" \) 2>/dev/null | sort
+		kernel lib samples tools -type f ! -name '.*' \( "${names[@]:1}" \) 2>/dev/null | sort
 }
 
 licenses() {
@@ -29,31 +29,28 @@ licenses() {
 			echo "$file: error: there is no SPDX line at its top"
 			bad=1
 		fi
-	done < <(ours '*' | grep -vE '^patches/.*\.patch$')
+	done < <(ours '*' | grep -vE '^(patches|Documentation/ABI)/')
 	return "$bad"
 }
 
 checkpatch() {
-	local file rc=0
+	local rc=0
 
 	# Whether MAINTAINERS knows a file is of no meaning here.
 	set -- perl "$TREE/scripts/checkpatch.pl" --root="$TREE" --strict --quiet \
 		--terse --showfile --ignore FILE_PATH_CHANGES
-	while read -r file; do
-		"$@" --file "$file" || rc=1
-	done < <(ours '*.[chS]' Makefile Kconfig '*.sh' '*.rst' '*.litmus')
-	while read -r file; do
-		"$@" "$file" || rc=1
-	done < <(ours '*.patch')
+	ours '*.[chS]' Makefile Kconfig '*.sh' '*.rst' '*.litmus' | xargs "$@" --file || rc=1
+	ours '*.patch' | xargs -r "$@" || rc=1
 	return "$rc"
 }
 
 shell_scripts() {
-	grep -lE '^#!/bin/(ba)?sh' $(ours '*') | xargs shellcheck -x -e SC1091,SC2034,SC2013,SC2154
+	ours '*' | xargs grep -lE '^#!/bin/(ba)?sh' |
+		xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2034
 }
 
 kernel_doc() {
-	perl "$TREE/scripts/kernel-doc" -none -Werror $(ours '*.[ch]')
+	ours '*.[ch]' | xargs perl "$TREE/scripts/kernel-doc" -none -Werror
 }
 
 # compile NAME ARGUMENT...: our core alone, in a build folder of its own because
@@ -76,7 +73,7 @@ compile() {
 
 gcc_sparse() { compile kernel-check W=1 C=2; }
 clang_w1() { LLVM=1 compile kernel-clang W=1; }
-models() { make -C tools/testing/livepatch/spin check; }
+models() { make -C tools/livepatch-models check; }
 
 failed=0
 # step NAME LOGNAME COMMAND: go on after a failure, all are worth knowing.
@@ -93,7 +90,7 @@ step "kernel-doc" check-kernel-doc kernel_doc
 step "shellcheck" check-shellcheck shell_scripts
 step "gcc W=1 and sparse" check-gcc gcc_sparse
 step "clang W=1" check-clang clang_w1
-if [[ -e tools/testing/livepatch/spin/Makefile ]]; then
+if [[ -e tools/livepatch-models/Makefile ]]; then
 	step "models" check-models models
 fi
 exit "$failed"

@@ -58,9 +58,11 @@ phase() {
 			die "$(tail -n 1 "$log" | cut -c 8-) (log: $log)"
 		fi
 		# In a parallel build the reason often stands well before the end.
-		grep -E -A3 '(: (fatal )?error|undefined reference|^error):? ' "$log" | head -n 20 >&2 || true
-		say '[...]' >&2
-		tail -n 12 "$log" >&2
+		if (($(wc -l <"$log") > 40)); then
+			grep -E -A3 ': (fatal )?error: |undefined reference' "$log" | head -n 20 >&2 || true
+			say '[...]' >&2
+		fi
+		tail -n 20 "$log" >&2
 		die "$name failed, the log is $log"
 	fi
 	printf '%6s s\n' "$(seconds $(($(now_ms) - start)))"

@@ -10,7 +10,7 @@
 # The real tools, because kselftest scripts rely on them.
 packages=(
 	bash bsdutils coreutils dash diffutils findutils gawk grep kmod mount
-	ncurses-base perl-base procps sed strace tar util-linux
+	ncurses-base perl-base procps libc-bin sed strace tar util-linux
 )
 root=$BUILD/rootfs
 debs=$BUILD/rootfs.debs
