@@ -25,6 +25,8 @@
 #   125	the guest crashed (it ended without reporting a status)
 #   126	the guest could not be started
 #
+# which a line on standard error says, too.
+#
 # Environment: CONFIG=NAME boots that variant of the kernel.
 
 . "$(dirname "$0")/lib.sh"
@@ -87,8 +89,10 @@ if [[ -z $icount ]] && grep -qE '^flags.*\b(vmx|svm)\b' /proc/cpuinfo &&
 fi
 [[ -z $icount ]] || machine+=(-icount 'shift=0,sleep=off')
 
+# Without ACPI the guest learns of its CPUs from the MP table, which lists one
+# for each socket.
 qemu=(
-	qemu-system-x86_64 "${machine[@]}" -smp "$cpus" -m "$memory"
+	qemu-system-x86_64 "${machine[@]}" -smp "$cpus,sockets=$cpus,cores=1" -m "$memory"
 	-nodefaults -no-user-config -display none -no-reboot
 	-kernel "$image"
 	-drive "file=$ROOTFS,format=raw,if=virtio,snapshot=on"
@@ -96,7 +100,7 @@ qemu=(
 	-device virtio-serial-pci
 	-chardev "file,id=status,path=$run/status"
 	-device 'virtserialport,chardev=status,name=klp.status'
-	-append "console=ttyS0 root=/dev/vda rw init=/init reboot=t panic=-1$parameters"
+	-append "console=ttyS0 root=/dev/vda rw init=/init reboot=t panic=-1 klp.cpus=$cpus$parameters"
 	${extra[@]+"${extra[@]}"}
 )
 
