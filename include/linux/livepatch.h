@@ -7,6 +7,8 @@
 #define _LINUX_LIVEPATCH_H_
 
 #include <linux/completion.h>
+/* Not used here, but patch modules have always got it and what it includes. */
+#include <linux/ftrace.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/livepatch_sched.h>
@@ -14,7 +16,10 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 
-/* Values of task_struct::patch_state and of /proc/PID/patch_state. */
+/*
+ * Values of task_struct::patch_state and of /proc/PID/patch_state. Idle means
+ * that there is no transition; functions are chosen as for unpatched.
+ */
 #define KLP_TRANSITION_IDLE		-1
 #define KLP_TRANSITION_UNPATCHED	0
 #define KLP_TRANSITION_PATCHED		1
@@ -24,6 +29,12 @@
 struct klp_object;
 struct klp_patch;
 struct klp_site;
+
+/* private: where some code is; the core's own */
+struct klp_extent {
+	unsigned long addr;		/* 0: nowhere */
+	unsigned long size;		/* bytes */
+};
 
 /**
  * struct klp_func - one function to replace
@@ -43,9 +54,9 @@ struct klp_func {
 	struct list_head node;		/* in klp_object::func_list */
 	struct list_head site_node;	/* in klp_site::funcs */
 	struct klp_site *site;		/* set while the object is patched */
-	unsigned long old_addr;		/* 0 while the object is not there */
-	unsigned long old_size;		/* bytes */
-	unsigned long new_size;		/* bytes */
+	struct klp_extent old;		/* nowhere while the object is not there */
+	struct klp_extent old_cold;	/* its cold part, and those of its namesakes */
+	struct klp_extent new;
 	bool nop;			/* ours: leads back to the original */
 };
 
@@ -86,7 +97,7 @@ struct klp_object {
 	struct kobj_attribute patched_attr;
 	bool dynamic;			/* ours: made for atomic replace */
 	bool patched;			/* its functions are redirected */
-	bool undo_due;			/* pre_patch succeeded: owes post_unpatch */
+	bool undo_due;			/* pre_patch succeeded, post_unpatch is still to come */
 };
 
 /**
@@ -122,7 +133,7 @@ struct klp_patch {
 	struct kobject kobj;
 	struct completion kobj_gone;	/* last reference to @kobj dropped */
 	int phase;			/* enum klp_phase, read locklessly by sysfs */
-	bool forced;			/* code may still run: never unload */
+	bool forced;			/* left by force: tasks may be in its code, keep the module */
 	ktime_t phase_since;		/* when @phase was entered */
 };
 

@@ -142,7 +142,8 @@ static int klp_check_patch(struct klp_patch *patch)
  * When it returns an error, nothing refers to @patch any more.
  *
  * Context: process context, may sleep. Takes klp_mutex.
- * Return: 0, or
+ * Return:
+ * * 0: the transition to @patch has begun
  * * -EINVAL: a structure is incomplete, has something twice or is in use; the
  *   module is not marked with MODULE_INFO(livepatch, "Y"); the patch's states
  *   do not fit those of earlier patches; a function's name is ambiguous, or it
@@ -184,7 +185,9 @@ int klp_enable_patch(struct klp_patch *patch)
 	err = klp_sysfs_add(patch);
 	if (!err)
 		err = klp_bind_patch(patch);
-	if (!err)
+	if (err)
+		klp_transition_discard(patch);
+	else
 		err = klp_transition_enable(patch);
 	mutex_unlock(&klp_mutex);
 	if (!err)
@@ -202,15 +205,11 @@ err_put:
 }
 EXPORT_SYMBOL_GPL(klp_enable_patch);
 
-/* ---- modules that are patched ---- */
-
-static void klp_leave_object(struct klp_patch *patch, struct klp_object *obj)
-{
-	pr_notice("reverting patch '%s' on unloading module '%s'\n",
-		  patch->mod->name, obj->name);
-	klp_transition_remove_object(patch, obj);
-	klp_object_unbind(patch, obj);
-}
+/*
+ * ---- modules ----
+ *
+ * join, leave: of a module that is patched. evict: of one that carries a patch.
+ */
 
 static void klp_leave_module(struct module *mod)
 {
@@ -219,8 +218,10 @@ static void klp_leave_module(struct module *mod)
 
 	list_for_each_entry(patch, &klp_patches, list) {
 		klp_for_each_object(patch, obj) {
-			if (obj->name && obj->mod == mod)
-				klp_leave_object(patch, obj);
+			if (!obj->name || obj->mod != mod)
+				continue;
+			klp_transition_remove_object(patch, obj);
+			klp_object_unbind(patch, obj);
 		}
 	}
 }
@@ -332,7 +333,7 @@ static void klp_evict(struct module *mod)
 	}
 
 	add_wait_queue(&klp_settled, &wait);
-	/* Without memory for a step it is tried again after a second. */
+	/* A step may fail for want of memory: look again every second. */
 	while (!klp_evict_step(mod))
 		wait_woken(&wait, TASK_UNINTERRUPTIBLE, HZ);
 	remove_wait_queue(&klp_settled, &wait);

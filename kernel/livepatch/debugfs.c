@@ -75,7 +75,7 @@ static void klp_blockers_heading(struct seq_file *m, struct klp_blockers_iter *i
 	seq_printf(m, "# %s %s for %lld ms\n", patch->mod->name,
 		   klp_phase_name(patch->phase),
 		   ktime_ms_delta(ktime_get(), iter->since));
-	seq_puts(m, "# pid comm kind where blocked_ms function\n");
+	seq_puts(m, "# pid comm kind where blocked_ms function...\n");
 }
 
 static int klp_blockers_show(struct seq_file *m, void *v)

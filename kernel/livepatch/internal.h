@@ -13,8 +13,8 @@
  *
  * Then the transition starts (transition.c): the pointer of the state that
  * tasks come to is turned, and every task is marked pending and counted
- * (task.c). A task switches at an event that proves it holds no reference to
- * what it leaves. The event that takes the count to zero queues the
+ * (task.c). A task switches at an event that proves it has nothing of what it
+ * leaves on its stack. The event that takes the count to zero queues the
  * completion: both pointers are made equal, old handlers are waited out, and
  * tasks return to idle. Reversing only exchanges which state is the goal.
  *
@@ -104,10 +104,11 @@ enum klp_event {
 int klp_phase_next(enum klp_phase phase, enum klp_event event);
 const char *klp_phase_name(enum klp_phase phase);
 bool klp_phase_enabled(enum klp_phase phase);
-bool klp_phase_moving(enum klp_phase phase);
+bool klp_phase_in_transition(enum klp_phase phase);
 
 struct klp_patch *klp_transition_patch(void);
 int klp_transition_enable(struct klp_patch *patch);
+void klp_transition_discard(struct klp_patch *patch);
 int klp_transition_disable(struct klp_patch *patch);
 int klp_transition_reverse(struct klp_patch *patch);
 int klp_transition_force(struct klp_patch *patch);
@@ -204,9 +205,9 @@ void klp_callback_post_unpatch(struct klp_object *obj);
  * @version:	where a call goes, indexed by whether the calling task is in
  *		KLP_TRANSITION_PATCHED; NULL is the original. M to write, R to
  *		read (the handler). An element changes only while no task is in
- *		its state, or to what it was.
+ *		its state; storing the value it already has is always allowed.
  * @funcs:	klp_func of each patch over this function, newest first. M
- * @unsettled:	in the list of sites that ftrace must be told of. M
+ * @update_node: in the list of sites that ftrace must be told of. M
  * @hooked:	ftrace calls the handler here. M
  */
 struct klp_site {
@@ -214,7 +215,7 @@ struct klp_site {
 	unsigned long ip;
 	void *version[2];
 	struct list_head funcs;
-	struct list_head unsettled;
+	struct list_head update_node;
 	bool hooked;
 };
 
@@ -253,16 +254,19 @@ struct klp_range {
  * @rcu:	for freeing
  * @max:	room for so many
  * @nr:		so many are there
+ * @modules:	the texts of modules that go, for all tasks but their own, or NULL
  * @range:	disjoint and in ascending order once sealed
  */
 struct klp_ranges {
 	struct rcu_head rcu;
 	unsigned int max;
 	unsigned int nr;
+	struct klp_ranges *modules;
 	struct klp_range range[] __counted_by(max);
 };
 
 struct klp_ranges *klp_ranges_alloc(unsigned int max);
+void klp_ranges_free(struct klp_ranges *ranges);
 void klp_ranges_add(struct klp_ranges *ranges, unsigned long first, unsigned long last);
 void klp_ranges_seal(struct klp_ranges *ranges);
 bool klp_ranges_hit(const struct klp_ranges *ranges, unsigned long addr);

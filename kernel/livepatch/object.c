@@ -61,7 +61,7 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 		goto err_relocs;
 
 	klp_for_each_func(obj, func) {
-		if (ftrace_location(func->old_addr))
+		if (ftrace_location(func->old.addr))
 			continue;
 		pr_err("patch '%s': object '%s': function '%s' cannot be traced\n",
 		       patch->mod->name, klp_object_label(obj), func->old_name);
@@ -93,7 +93,7 @@ void klp_object_unbind(struct klp_patch *patch, struct klp_object *obj)
 
 	klp_relocs_clear(patch, obj);
 	klp_for_each_func(obj, func)
-		func->old_addr = 0;
+		func->old = (struct klp_extent){};
 	obj->mod = NULL;
 }
 

@@ -256,9 +256,9 @@ static void klp_func_init(struct klp_object *obj, struct klp_func *func)
 {
 	INIT_LIST_HEAD(&func->site_node);
 	func->site = NULL;
-	func->old_addr = 0;
-	func->old_size = 0;
-	func->new_size = 0;
+	func->old = (struct klp_extent){};
+	func->old_cold = (struct klp_extent){};
+	func->new = (struct klp_extent){};
 	func->nop = false;
 	list_add_tail(&func->node, &obj->func_list);
 }

@@ -16,7 +16,7 @@
  * @max: number of ranges it must have room for
  *
  * Context: may sleep.
- * Return: the index, to be freed with kvfree(), or NULL without memory.
+ * Return: the index, to be freed with klp_ranges_free(), or NULL without memory.
  */
 struct klp_ranges *klp_ranges_alloc(unsigned int max)
 {
@@ -26,6 +26,26 @@ struct klp_ranges *klp_ranges_alloc(unsigned int max)
 	if (ranges)
 		ranges->max = max;
 	return ranges;
+}
+
+static void klp_ranges_free_rcu(struct rcu_head *rcu)
+{
+	struct klp_ranges *ranges = container_of(rcu, struct klp_ranges, rcu);
+
+	kvfree(ranges->modules);
+	kvfree(ranges);
+}
+
+/**
+ * klp_ranges_free() - free an index when nobody looks into it any more
+ * @ranges: the index, or NULL
+ *
+ * Context: any.
+ */
+void klp_ranges_free(struct klp_ranges *ranges)
+{
+	if (ranges)
+		call_rcu(&ranges->rcu, klp_ranges_free_rcu);
 }
 
 /**

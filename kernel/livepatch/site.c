@@ -22,7 +22,7 @@
 static struct hlist_head klp_site_table[1 << KLP_SITE_BITS];
 
 /* Sites that ftrace must be told of: new ones and empty ones. Lock: M. */
-static LIST_HEAD(klp_unsettled_sites);
+static LIST_HEAD(klp_sites_to_update);
 
 /* Sites in the filter of klp_ftrace_ops. Lock: M. */
 static unsigned int klp_nr_hooked;
@@ -128,7 +128,7 @@ static struct klp_func *klp_site_top(struct klp_site *site)
 	return list_first_entry_or_null(&site->funcs, struct klp_func, site_node);
 }
 
-/* An unsettled site has a function and no hook, or a hook and no function. */
+/* A site to update has a function and no hook, or a hook and no function. */
 static bool klp_site_to_hook(const struct klp_site *site)
 {
 	return !site->hooked && !list_empty(&site->funcs);
@@ -167,7 +167,7 @@ struct klp_func *klp_site_below(struct klp_func *func)
  */
 int klp_site_attach(struct klp_func *func)
 {
-	unsigned long ip = ftrace_location(func->old_addr);
+	unsigned long ip = ftrace_location(func->old.addr);
 	struct klp_site *site;
 
 	lockdep_assert_held(&klp_mutex);
@@ -182,11 +182,11 @@ int klp_site_attach(struct klp_func *func)
 			return -ENOMEM;
 		site->ip = ip;
 		INIT_LIST_HEAD(&site->funcs);
-		list_add_tail(&site->unsettled, &klp_unsettled_sites);
+		list_add_tail(&site->update_node, &klp_sites_to_update);
 		hlist_add_head_rcu(&site->hash_node, klp_site_bucket(ip));
 	} else if (klp_site_to_unhook(site)) {
 		/* A sweep had no memory to remove it, and now it is wanted. */
-		list_del_init(&site->unsettled);
+		list_del_init(&site->update_node);
 	}
 	list_add(&func->site_node, &site->funcs);
 	func->site = site;
@@ -217,7 +217,7 @@ void klp_site_detach(struct klp_func *func)
 
 	/* A site that was never hooked is on the list since it was made. */
 	if (klp_site_to_unhook(site))
-		list_add_tail(&site->unsettled, &klp_unsettled_sites);
+		list_add_tail(&site->update_node, &klp_sites_to_update);
 }
 
 /**
@@ -238,7 +238,7 @@ void klp_site_settle(struct klp_site *site)
 }
 
 /**
- * klp_site_split() - tell the two states apart by one patch's function
+ * klp_site_split() - let calls differ between the two states
  * @func: the function, of the patch in transition
  *
  * KLP_TRANSITION_PATCHED leads to the top, any other state to the top without
@@ -261,6 +261,12 @@ void klp_site_split(struct klp_func *func)
 	WRITE_ONCE(site->version[0], klp_func_target(top));
 }
 
+/* Not the same as whether sites are hooked, if memory was short meanwhile. */
+static bool klp_ops_enabled(void)
+{
+	return klp_ftrace_ops.flags & FTRACE_OPS_FL_ENABLED;
+}
+
 /* Make the filter of the ops larger; ftrace does all locations at once. */
 static int klp_filter_add(unsigned long *ips, unsigned int nr)
 {
@@ -273,7 +279,7 @@ static int klp_filter_add(unsigned long *ips, unsigned int nr)
 	do {
 		err = ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 0, 0);
 	} while (err == -EAGAIN);
-	if (err || klp_nr_hooked)
+	if (err || klp_ops_enabled())
 		return err;
 
 	do {
@@ -287,7 +293,7 @@ static int klp_filter_add(unsigned long *ips, unsigned int nr)
 static int klp_filter_remove(unsigned long *ips, unsigned int nr)
 {
 	/* An empty filter would mean every function: unregister first. */
-	if (nr == klp_nr_hooked) {
+	if (nr == klp_nr_hooked && klp_ops_enabled()) {
 		int err = unregister_ftrace_function(&klp_ftrace_ops);
 
 		if (WARN_ON_ONCE(err))
@@ -319,15 +325,15 @@ static unsigned int klp_find_refused(unsigned long *ips, unsigned int nr)
 	return bad - 1;
 }
 
-/* The locations of the unsettled sites that are wanted, or NULL without memory. */
-static unsigned long *klp_unsettled_ips(bool (*wanted)(const struct klp_site *site),
+/* The locations of the sites in that list that are wanted, or NULL without memory. */
+static unsigned long *klp_update_ips(bool (*wanted)(const struct klp_site *site),
 					unsigned int *nr)
 {
 	struct klp_site *site;
 	unsigned long *ips;
 
 	*nr = 0;
-	list_for_each_entry(site, &klp_unsettled_sites, unsettled)
+	list_for_each_entry(site, &klp_sites_to_update, update_node)
 		*nr += wanted(site);
 
 	ips = kvmalloc_array(*nr ?: 1, sizeof(*ips), GFP_KERNEL);
@@ -335,7 +341,7 @@ static unsigned long *klp_unsettled_ips(bool (*wanted)(const struct klp_site *si
 		return NULL;
 
 	*nr = 0;
-	list_for_each_entry(site, &klp_unsettled_sites, unsettled) {
+	list_for_each_entry(site, &klp_sites_to_update, update_node) {
 		if (wanted(site))
 			ips[(*nr)++] = site->ip;
 	}
@@ -360,7 +366,7 @@ int klp_sites_hook(struct klp_func **refused)
 	lockdep_assert_held(&klp_mutex);
 
 	*refused = NULL;
-	ips = klp_unsettled_ips(klp_site_to_hook, &nr);
+	ips = klp_update_ips(klp_site_to_hook, &nr);
 	if (!ips)
 		return -ENOMEM;
 	if (!nr)
@@ -373,11 +379,11 @@ int klp_sites_hook(struct klp_func **refused)
 	}
 
 	klp_nr_hooked += nr;
-	list_for_each_entry_safe(site, next, &klp_unsettled_sites, unsettled) {
+	list_for_each_entry_safe(site, next, &klp_sites_to_update, update_node) {
 		if (!klp_site_to_hook(site))
 			continue;
 		site->hooked = true;
-		list_del_init(&site->unsettled);
+		list_del_init(&site->update_node);
 	}
 out:
 	kvfree(ips);
@@ -401,7 +407,7 @@ void klp_sites_sweep(void)
 
 	lockdep_assert_held(&klp_mutex);
 
-	ips = klp_unsettled_ips(klp_site_to_unhook, &nr);
+	ips = klp_update_ips(klp_site_to_unhook, &nr);
 	/*
 	 * Without memory the empty sites stay: they lead to the originals, and
 	 * the next sweep removes them.
@@ -410,16 +416,16 @@ void klp_sites_sweep(void)
 		goto wait;
 
 	klp_nr_hooked -= nr;
-	list_for_each_entry_safe(site, next, &klp_unsettled_sites, unsettled) {
+	list_for_each_entry_safe(site, next, &klp_sites_to_update, update_node) {
 		if (!list_empty(&site->funcs))
 			continue;
 		hlist_del_rcu(&site->hash_node);
-		list_move(&site->unsettled, &gone);
+		list_move(&site->update_node, &gone);
 	}
 wait:
 	kvfree(ips);
 	klp_sites_wait_handlers();
-	list_for_each_entry_safe(site, next, &gone, unsettled)
+	list_for_each_entry_safe(site, next, &gone, update_node)
 		kfree(site);
 }
 

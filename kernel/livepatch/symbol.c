@@ -16,6 +16,22 @@
 
 #include "internal.h"
 
+/*
+ * What the compiler thinks unlikely, it may move out of a function: to a symbol
+ * of its own, which is jumped to, so a task that sleeps there has no address of
+ * the function itself on its stack.
+ */
+#define KLP_COLD_SUFFIX	".cold"
+
+/* The length of a symbol's name without that suffix, and whether it had one. */
+static size_t klp_strip_cold(const char *name, bool *cold)
+{
+	size_t len = strlen(name), suffix = strlen(KLP_COLD_SUFFIX);
+
+	*cold = len > suffix && !strcmp(name + len - suffix, KLP_COLD_SUFFIX);
+	return *cold ? len - suffix : len;
+}
+
 /**
  * struct klp_query - the search for one symbol
  * @name:	its name
@@ -23,6 +39,8 @@
  * @func:	on whose behalf, or NULL
  * @count:	how many of that name there are (no more than needed)
  * @addr:	the address found
+ * @cold:	the first and the last cold part of functions of that name; which
+ *		belongs to which function is not known
  */
 struct klp_query {
 	const char *name;
@@ -30,6 +48,7 @@ struct klp_query {
 	struct klp_func *func;
 	unsigned long count;
 	unsigned long addr;
+	struct klp_range cold;
 };
 
 static int klp_query_result(const struct klp_query *query)
@@ -54,9 +73,30 @@ static int klp_query_vmlinux_symbol(void *data, unsigned long addr)
 	return query->count == (query->pos ?: 2);
 }
 
-static void klp_query_vmlinux(struct klp_query *query)
+static int klp_query_vmlinux_cold(void *data, unsigned long addr)
 {
+	struct klp_query *query = data;
+
+	if (!query->cold.first)
+		query->cold.first = addr;
+	query->cold.last = addr;
+	return 0;
+}
+
+static int klp_query_vmlinux(struct klp_query *query)
+{
+	char *cold;
+
 	kallsyms_on_each_match_symbol(klp_query_vmlinux_symbol, query->name, query);
+
+	if (!query->func)
+		return 0;
+	cold = kasprintf(GFP_KERNEL, "%s" KLP_COLD_SUFFIX, query->name);
+	if (!cold)
+		return -ENOMEM;
+	kallsyms_on_each_match_symbol(klp_query_vmlinux_cold, cold, query);
+	kfree(cold);
+	return 0;
 }
 
 static int klp_query_cmp(const void *a, const void *b)
@@ -69,10 +109,12 @@ static int klp_query_cmp(const void *a, const void *b)
 /**
  * struct klp_match - a symbol of a module that bears a wanted name
  * @query:	index of the first query of that name
+ * @cold:	it is a cold part of a function of that name
  * @addr:	the symbol's address
  */
 struct klp_match {
 	unsigned int query;
+	bool cold;
 	unsigned long addr;
 };
 
@@ -82,6 +124,8 @@ static int klp_match_cmp(const void *a, const void *b)
 
 	if (ma->query != mb->query)
 		return ma->query < mb->query ? -1 : 1;
+	if (ma->cold != mb->cold)
+		return ma->cold - mb->cold;
 	if (ma->addr != mb->addr)
 		return ma->addr < mb->addr ? -1 : 1;
 	return 0;
@@ -105,29 +149,64 @@ static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 {
 	struct klp_pass *pass = data;
 	unsigned int low = 0, high = pass->nr_queries;
+	const char *found;
+	bool cold;
+	size_t len = klp_strip_cold(name, &cold);
 
+	/* The first query whose name is not less than the symbol's. */
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
 
-		if (strcmp(pass->query[mid].name, name) < 0)
+		if (strncmp(pass->query[mid].name, name, len) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low == pass->nr_queries || strcmp(pass->query[low].name, name))
+	if (low == pass->nr_queries)
+		return 0;
+	found = pass->query[low].name;
+	if (strncmp(found, name, len) || found[len])
 		return 0;
 
 	if (pass->match)
-		pass->match[pass->nr_matches] = (struct klp_match){ low, addr };
+		pass->match[pass->nr_matches] = (struct klp_match){ low, cold, addr };
 	pass->nr_matches++;
 	return 0;
+}
+
+/* Give the matches from @match on to the queries of their name. */
+static unsigned int klp_take_matches(struct klp_pass *pass, unsigned int match)
+{
+	const struct klp_match *first = &pass->match[match];
+	unsigned int query = first->query, nr = 0, nr_cold = 0;
+
+	while (match + nr < pass->nr_matches && first[nr].query == query && !first[nr].cold)
+		nr++;
+	while (match + nr + nr_cold < pass->nr_matches && first[nr + nr_cold].query == query)
+		nr_cold++;
+
+	do {
+		struct klp_query *q = &pass->query[query];
+
+		q->count = nr;
+		if (!klp_query_result(q))
+			q->addr = first[max(q->pos, 1UL) - 1].addr;
+		if (nr_cold) {
+			q->cold.first = first[nr].addr;
+			q->cold.last = first[nr + nr_cold - 1].addr;
+		}
+		query++;
+	} while (query < pass->nr_queries &&
+		 !strcmp(pass->query[query].name, pass->query[query - 1].name));
+
+	return match + nr + nr_cold;
 }
 
 /* A module's symbol table is in no order: collect, sort, count. */
 static int klp_query_module(const char *modname, struct klp_query *query, unsigned int nr)
 {
 	struct klp_pass pass = { .query = query, .nr_queries = nr };
-	unsigned int i, m = 0;
+	unsigned int match = 0;
 
 	sort(query, nr, sizeof(*query), klp_query_cmp, NULL);
 
@@ -143,21 +222,8 @@ static int klp_query_module(const char *modname, struct klp_query *query, unsign
 	module_kallsyms_on_each_symbol(modname, klp_pass_symbol, &pass);
 	sort(pass.match, pass.nr_matches, sizeof(*pass.match), klp_match_cmp, NULL);
 
-	for (i = 0; i < nr; i++) {
-		unsigned int first;
-
-		/* Queries of one name share the matches of the first of them. */
-		if (i && strcmp(query[i].name, query[i - 1].name))
-			while (m < pass.nr_matches && pass.match[m].query < i)
-				m++;
-		first = m;
-		while (first + query[i].count < pass.nr_matches &&
-		       !strcmp(query[pass.match[first + query[i].count].query].name,
-			       query[i].name))
-			query[i].count++;
-		if (!klp_query_result(&query[i]))
-			query[i].addr = pass.match[first + max(query[i].pos, 1UL) - 1].addr;
-	}
+	while (match < pass.nr_matches)
+		match = klp_take_matches(&pass, match);
 	kvfree(pass.match);
 	return 0;
 }
@@ -183,7 +249,7 @@ int klp_symbol_find(const char *objname, const char *name, unsigned long sympos,
 	if (objname && strcmp(objname, "vmlinux"))
 		err = klp_query_module(objname, &query, 1);
 	else
-		klp_query_vmlinux(&query);
+		err = klp_query_vmlinux(&query);
 
 	if (!err)
 		err = klp_query_result(&query);
@@ -202,6 +268,19 @@ static unsigned int klp_count_funcs(struct klp_object *obj)
 	return nr;
 }
 
+/* From the first of some symbols to the end of the last one. */
+static struct klp_extent klp_symbol_extent(const struct klp_range *symbols)
+{
+	unsigned long size;
+
+	if (!symbols->first || !kallsyms_lookup_size_offset(symbols->last, &size, NULL))
+		return (struct klp_extent){};
+	return (struct klp_extent){
+		.addr = symbols->first,
+		.size = symbols->last + size - symbols->first,
+	};
+}
+
 static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 {
 	struct klp_query *query;
@@ -217,8 +296,8 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 		query[nr].name = func->old_name;
 		query[nr].pos = func->old_sympos;
 		query[nr].func = func;
-		if (!obj->name)
-			klp_query_vmlinux(&query[nr]);
+		if (!obj->name && !err)
+			err = klp_query_vmlinux(&query[nr]);
 		nr++;
 	}
 	if (obj->name)
@@ -235,49 +314,44 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 			       "is ambiguous: give its position");
 			break;
 		}
-		func->old_addr = query[i].addr;
-		if (!kallsyms_lookup_size_offset(func->old_addr, &func->old_size, NULL)) {
+		func->old.addr = query[i].addr;
+		if (!kallsyms_lookup_size_offset(func->old.addr, &func->old.size, NULL)) {
 			pr_err("patch '%s': object '%s': function '%s,%lu' has no known size\n",
 			       patch->mod->name, klp_object_label(obj),
 			       func->old_name, func->old_sympos);
 			err = -ENOENT;
 		}
+		func->old_cold = klp_symbol_extent(&query[i].cold);
 	}
 	kvfree(query);
 	return err;
 }
 
-/**
- * struct klp_extent - where a function of the patch module begins and ends
- * @start:	its address
- * @end:	the address of the next symbol, as far as known
- * @func:	which takes its size from here
- */
-struct klp_extent {
-	unsigned long start;
-	unsigned long end;
-	struct klp_func *func;
-};
-
-struct klp_extents {
-	struct klp_extent *extent;
-	unsigned int nr;
-};
-
-static int klp_extent_cmp(const void *a, const void *b)
+static int klp_func_new_cmp(const void *a, const void *b)
 {
-	const struct klp_extent *ea = a, *eb = b;
+	const struct klp_func *fa = *(const struct klp_func **)a;
+	const struct klp_func *fb = *(const struct klp_func **)b;
 
-	if (ea->start != eb->start)
-		return ea->start < eb->start ? -1 : 1;
+	if (fa->new.addr != fb->new.addr)
+		return fa->new.addr < fb->new.addr ? -1 : 1;
 	return 0;
 }
 
+/**
+ * struct klp_layout - a pass over the patch module's symbols
+ * @func:	functions sorted by the address of their replacement
+ * @nr:		so many
+ */
+struct klp_layout {
+	struct klp_func **func;
+	unsigned int nr;
+};
+
 /* A symbol ends the last function that starts before it. */
-static int klp_extent_symbol(void *data, const char *name, unsigned long addr)
+static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 {
-	struct klp_extents *extents = data;
-	unsigned int low = 0, high = extents->nr;
+	struct klp_layout *layout = data;
+	unsigned int low = 0, high = layout->nr;
 
 	if (!*name || is_mapping_symbol(name))
 		return 0;
@@ -285,55 +359,52 @@ static int klp_extent_symbol(void *data, const char *name, unsigned long addr)
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
 
-		if (extents->extent[mid].start < addr)
+		if (layout->func[mid]->new.addr < addr)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low)
-		extents->extent[low - 1].end = min(extents->extent[low - 1].end, addr);
+	if (low) {
+		struct klp_extent *extent = &layout->func[low - 1]->new;
+
+		extent->size = min(extent->size, addr - extent->addr);
+	}
 	return 0;
 }
 
 static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
 {
 	const struct module_memory *text = &patch->mod->mem[MOD_TEXT];
-	struct klp_extents extents = {};
+	struct klp_layout layout = {};
 	struct klp_func *func;
 	unsigned int i;
 
-	extents.extent = kvcalloc(klp_count_funcs(obj), sizeof(*extents.extent), GFP_KERNEL);
-	if (!extents.extent)
+	layout.func = kvcalloc(klp_count_funcs(obj), sizeof(*layout.func), GFP_KERNEL);
+	if (!layout.func)
 		return -ENOMEM;
 
 	klp_for_each_func(obj, func) {
-		unsigned long addr = (unsigned long)func->new_func;
-
 		if (func->nop)
 			continue;
-		if (!within_module_mem_type(addr, patch->mod, MOD_TEXT)) {
+		func->new.addr = (unsigned long)func->new_func;
+		func->new.size = (unsigned long)text->base + text->size - func->new.addr;
+		if (!within_module_mem_type(func->new.addr, patch->mod, MOD_TEXT)) {
 			pr_err("patch '%s': object '%s': the new '%s' is not in the patch module's text\n",
 			       patch->mod->name, klp_object_label(obj), func->old_name);
-			kvfree(extents.extent);
+			kvfree(layout.func);
 			return -EINVAL;
 		}
-		extents.extent[extents.nr].start = addr;
-		extents.extent[extents.nr].end = (unsigned long)text->base + text->size;
-		extents.extent[extents.nr].func = func;
-		extents.nr++;
+		layout.func[layout.nr++] = func;
 	}
-	sort(extents.extent, extents.nr, sizeof(*extents.extent), klp_extent_cmp, NULL);
-	module_kallsyms_on_each_symbol(patch->mod->name, klp_extent_symbol, &extents);
+	sort(layout.func, layout.nr, sizeof(*layout.func), klp_func_new_cmp, NULL);
+	module_kallsyms_on_each_symbol(patch->mod->name, klp_layout_symbol, &layout);
 
-	/* Backwards: only the last of several with one start has the end. */
-	for (i = extents.nr; i-- > 0;) {
-		struct klp_extent *extent = &extents.extent[i];
-
-		if (i + 1 < extents.nr && extent[1].start == extent->start)
-			extent->end = extent[1].end;
-		extent->func->new_size = extent->end - extent->start;
+	/* Backwards: of several with one replacement, only the last has its size. */
+	for (i = layout.nr; i-- > 1;) {
+		if (layout.func[i - 1]->new.addr == layout.func[i]->new.addr)
+			layout.func[i - 1]->new.size = layout.func[i]->new.size;
 	}
-	kvfree(extents.extent);
+	kvfree(layout.func);
 	return 0;
 }
 

@@ -49,13 +49,13 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 		err = klp_phase_next(patch->phase, KLP_PREPARE);
 	else
 		err = klp_transition_disable(patch);
-	return err ?: count;
+	return min(err, 0) ?: count;
 }
 
 static ssize_t transition_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n",
-			  klp_phase_moving(READ_ONCE(klp_patch_of(kobj)->phase)));
+			  klp_phase_in_transition(READ_ONCE(klp_patch_of(kobj)->phase)));
 }
 
 static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr,
@@ -215,7 +215,8 @@ int klp_sysfs_add(struct klp_patch *patch)
  */
 void klp_sysfs_remove(struct klp_patch *patch)
 {
-	kobject_del(&patch->kobj);
+	if (patch->kobj.state_in_sysfs)
+		kobject_del(&patch->kobj);
 	kobject_put(&patch->kobj);
 	wait_for_completion(&patch->kobj_gone);
 }

@@ -16,6 +16,7 @@
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/irq_work.h>
+#include <linux/kthread.h>
 #include <linux/moduleparam.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -82,19 +83,30 @@ MODULE_PARM_DESC(nudge_isolated,
 
 static void klp_count_down(void)
 {
-	if (atomic_dec_and_test(&klp_nr_pending))
+	/* This CPU does not go down between the lines. */
+	guard(preempt_notrace)();
+
+	/* A dying CPU runs no irq_work any more: klp_cpu_dead() reports for it. */
+	if (atomic_dec_and_test(&klp_nr_pending) && cpu_online(smp_processor_id()))
 		irq_work_queue(&klp_zero_work);
 }
 
-/* The atomic bit operation orders the goal before the mark. */
+/*
+ * Counted before it is marked, so that the count is never less than the number
+ * of marks. The atomic bit operation orders the goal before the mark; it pairs
+ * with klp_current_goal().
+ */
 static void klp_mark(struct task_struct *task)
 {
-	if (test_and_set_tsk_thread_flag(task, TIF_PATCH_PENDING))
-		return;
 	atomic_inc(&klp_nr_pending);
+	if (test_and_set_tsk_thread_flag(task, TIF_PATCH_PENDING))
+		klp_count_down();
 }
 
-/* The atomic bit operation orders the task's new state before the mark's end. */
+/*
+ * The atomic bit operation orders the task's new state before the mark's end;
+ * it pairs with klp_mark(), after which klp_try_switch_task() reads the state.
+ */
 static void klp_unmark(struct task_struct *task)
 {
 	if (test_and_clear_tsk_thread_flag(task, TIF_PATCH_PENDING))
@@ -102,8 +114,8 @@ static void klp_unmark(struct task_struct *task)
 }
 
 /*
- * The goal that a mark is meant for, or an older or no goal if the mark is an
- * old one. Pairs with klp_mark().
+ * Read after the mark: the goal that it was set for. A mark that was left over
+ * may come with no goal, or with the one before. Pairs with klp_mark().
  */
 static int klp_current_goal(void)
 {
@@ -137,10 +149,12 @@ static void klp_wait_forks(void)
 /**
  * struct klp_frames - the check of one stack
  * @ranges:	what must not be there
+ * @modules:	what else must not be there, or NULL
  * @hit:	the first address that is there all the same
  */
 struct klp_frames {
 	const struct klp_ranges *ranges;
+	const struct klp_ranges *modules;
 	unsigned long hit;
 };
 
@@ -148,7 +162,8 @@ static bool klp_check_frame(void *cookie, unsigned long addr)
 {
 	struct klp_frames *frames = cookie;
 
-	if (!klp_ranges_hit(frames->ranges, addr))
+	if (!klp_ranges_hit(frames->ranges, addr) &&
+	    !(frames->modules && klp_ranges_hit(frames->modules, addr)))
 		return true;
 	frames->hit = addr;
 	return false;
@@ -170,6 +185,15 @@ static int klp_check_stack(struct task_struct *task, unsigned long *hit)
 	*hit = 0;
 	if (!frames.ranges)
 		return -EINVAL;
+
+	/*
+	 * A patch module may have a thread of its own, which ends only when the
+	 * patch has gone: what it does beside patched functions does not count.
+	 */
+	frames.modules = frames.ranges->modules;
+	if (frames.modules && task->flags & PF_KTHREAD &&
+	    klp_ranges_hit(frames.modules, (unsigned long)kthread_func(task)))
+		frames.modules = NULL;
 
 #ifdef CONFIG_HAVE_RELIABLE_STACKTRACE
 	/* No stack any more: the task is dead. */
@@ -208,7 +232,11 @@ static int klp_switch_if_clean(struct task_struct *task, int goal, enum klp_swit
  */
 void klp_update_patch_state(struct task_struct *task)
 {
-	/* No goal is taken back and acted upon at the same time. */
+	/* An injected idle loop runs on a kthread's stack: see schedule_idle(). */
+	if (is_idle_task(task) && task_pid_nr(task))
+		return;
+
+	/* Pairs with the grace period in klp_tasks_close(). */
 	preempt_disable_notrace();
 	if (klp_patch_pending(task))
 		klp_switch_task(task, klp_current_goal(),
@@ -255,6 +283,11 @@ void klp_copy_process(struct task_struct *child)
 	if (goal != KLP_TRANSITION_IDLE && state != goal)
 		klp_mark(child);
 }
+
+/*
+ * The exit zone is a read-side section of klp_exit_srcu, from before a task may
+ * be unlinked to its death.
+ */
 
 /**
  * klp_exit_begin() - current may be unlinked from the task list from now on
@@ -334,13 +367,14 @@ static int klp_try_switch_task(struct task_struct *task, void *arg)
 {
 	const struct klp_visit *visit = arg;
 
-	/* It has called klp_exit_end() or does so next, and nothing after. */
+	/* A dead task clears its own mark, and runs nothing of ours after that. */
 	if (READ_ONCE(task->__state) == TASK_DEAD) {
 		if (!task_curr(task))
 			WRITE_ONCE(task->patch_state, visit->goal);
 		return 0;
 	}
 
+	/* First visit: give the task the state it comes from. */
 	cmpxchg(&task->patch_state, KLP_TRANSITION_IDLE, visit->base);
 
 	/*
@@ -446,6 +480,17 @@ static void klp_walk_idle(void (*visit)(struct task_struct *task, void *arg), vo
 	cpus_read_unlock();
 }
 
+/**
+ * klp_tasks_pending() - whether there are tasks still to switch
+ *
+ * Context: any.
+ * Return: true if there are, or if a scan is still running.
+ */
+bool klp_tasks_pending(void)
+{
+	return atomic_read(&klp_nr_pending);
+}
+
 /* The idle task of a dead CPU does not come back to the idle loop. */
 static int klp_cpu_dead(unsigned int cpu)
 {
@@ -455,6 +500,10 @@ static int klp_cpu_dead(unsigned int cpu)
 	if (idle && klp_patch_pending(idle))
 		klp_switch_task(idle, klp_current_goal(), KLP_SWITCH_OFFLINE);
 	preempt_enable();
+
+	/* If the CPU's last act was to take the count to zero: klp_count_down() */
+	if (!klp_tasks_pending())
+		klp_all_switched();
 	return 0;
 }
 
@@ -464,7 +513,14 @@ static void klp_wait_exiting(void)
 	synchronize_srcu_expedited(&klp_exit_srcu);
 }
 
-/* ---- what a transition is made of, in this order ---- */
+/*
+ * ---- what a transition is made of, in this order ----
+ *
+ * enter: every task gets the state it comes from. open: a goal is set, tasks
+ * are marked, and switch. close: the goal is taken back. leave: tasks have no
+ * state again. A reversal is a close and another open. An attempt that fails
+ * before enter needs no leave.
+ */
 
 /**
  * klp_tasks_enter() - put every task in the state that it comes from
@@ -482,7 +538,7 @@ void klp_tasks_enter(int state)
 	WRITE_ONCE(klp_base_state, state);
 	klp_wait_forks();
 
-	/* Idle tasks use the version of KLP_TRANSITION_UNPATCHED anyway. */
+	/* A task without a state uses the version of KLP_TRANSITION_UNPATCHED. */
 	if (state == KLP_TRANSITION_PATCHED) {
 		klp_walk(klp_set_state, &state);
 		klp_walk(klp_set_state, &state);
@@ -496,9 +552,7 @@ void klp_tasks_enter(int state)
 
 static void klp_publish_ranges(struct klp_ranges *ranges)
 {
-	ranges = rcu_replace_pointer(klp_ranges, ranges, lockdep_is_held(&klp_mutex));
-	if (ranges)
-		kvfree_rcu(ranges, rcu);
+	klp_ranges_free(rcu_replace_pointer(klp_ranges, ranges, lockdep_is_held(&klp_mutex)));
 }
 
 /**
@@ -525,7 +579,12 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 
 	atomic_inc(&klp_nr_pending);
 	klp_publish_ranges(ranges);
-	WRITE_ONCE(klp_switch_goal, goal);
+	/*
+	 * Release: the versions and the ranges are there before the goal, also
+	 * for a task that reads it without a new mark. Pairs with the atomic
+	 * bit operation of klp_unmark(), which is before any later handler.
+	 */
+	smp_store_release(&klp_switch_goal, goal);
 	klp_wait_forks();
 
 	klp_walk_idle(klp_visit_task, &visit);
@@ -534,25 +593,19 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 	/*
 	 * A task may have looked for its mark just before it was set, and gone
 	 * to sleep. The scheduler looks with preemption off until the task is
-	 * off the CPU: after this, it has either seen the mark, or the second
-	 * walk sees it asleep.
+	 * off the CPU. RCU takes the beginning of __schedule() for the end of
+	 * that section; interrupts are off from there to the switch, so a
+	 * second grace period outlasts it. After both, the task has either
+	 * seen the mark, or the second walk sees it asleep.
 	 */
+	synchronize_rcu_expedited();
 	synchronize_rcu_expedited();
 	klp_wait_exiting();
 
+	klp_walk_idle(klp_visit_task, &visit);
 	klp_walk(klp_visit_task, &visit);
 
 	klp_count_down();
-}
-
-/**
- * klp_tasks_pending() - whether there are tasks still to switch
- *
- * Context: any.
- */
-bool klp_tasks_pending(void)
-{
-	return atomic_read(&klp_nr_pending);
 }
 
 /**
@@ -621,7 +674,7 @@ static void klp_visit_pending(bool force)
 /**
  * klp_tasks_rescan() - look at the stacks of marked tasks again
  *
- * Nothing needs it; it is there for what nobody has thought of.
+ * No known case needs it.
  *
  * Context: klp_mutex held, a goal set; may sleep.
  */
@@ -642,7 +695,7 @@ void klp_tasks_force(void)
 
 static void klp_wake_task(struct task_struct *task, void *arg)
 {
-	if (!klp_patch_pending(task))
+	if (!klp_patch_pending(task) || (task_curr(task) && !klp_may_nudge(task)))
 		return;
 	if (task->flags & PF_KTHREAD)
 		wake_up_state(task, TASK_INTERRUPTIBLE);
@@ -668,7 +721,7 @@ static int klp_look_at_task(struct task_struct *task, void *arg)
 
 	blocker->cpu = task_curr(task) ? task_cpu(task) : -1;
 	blocker->state = task_state_to_char(task);
-	if (blocker->cpu >= 0)
+	if (blocker->cpu >= 0 || READ_ONCE(task->__state) == TASK_DEAD)
 		return 0;
 	blocker->reliable = klp_check_stack(task, &blocker->addr) != -EINVAL;
 	return 0;

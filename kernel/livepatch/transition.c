@@ -21,7 +21,7 @@
 /*
  * The next phase, or why there is none:
  *   -EINVAL	the event makes no sense for such a patch
- *   -EBUSY	it would, if the patch were not in transition
+ *   -EBUSY	the event has to wait: the patch is in transition
  *   -ENOENT	the patch is over
  */
 static const int klp_phase_table[KLP_NR_PHASES][KLP_NR_EVENTS] = {
@@ -90,7 +90,7 @@ static const int klp_phase_table[KLP_NR_PHASES][KLP_NR_EVENTS] = {
 static const struct {
 	const char *name;
 	bool enabled;	/* what sysfs says */
-	bool moving;	/* in transition, as sysfs says it */
+	bool in_transition;	/* so does it */
 } klp_phases[KLP_NR_PHASES] = {
 	[KLP_NEW]		= { "new",		false,	false },
 	[KLP_PREPARING]		= { "preparing",	false,	true },
@@ -101,7 +101,7 @@ static const struct {
 };
 
 /* The patch in transition, or NULL. Lock: M. */
-static struct klp_patch *klp_moving;
+static struct klp_patch *klp_running;
 
 static unsigned int stuck_secs = 15;
 module_param(stuck_secs, uint, 0644);
@@ -140,14 +140,14 @@ bool klp_phase_enabled(enum klp_phase phase)
 }
 
 /**
- * klp_phase_moving() - what a patch's "transition" file says
+ * klp_phase_in_transition() - what a patch's "transition" file says
  * @phase: where the patch is
  *
  * Return: true for 1.
  */
-bool klp_phase_moving(enum klp_phase phase)
+bool klp_phase_in_transition(enum klp_phase phase)
 {
-	return klp_phases[phase].moving;
+	return klp_phases[phase].in_transition;
 }
 
 /**
@@ -159,7 +159,7 @@ bool klp_phase_moving(enum klp_phase phase)
 struct klp_patch *klp_transition_patch(void)
 {
 	lockdep_assert_held(&klp_mutex);
-	return klp_moving;
+	return klp_running;
 }
 
 /* The only setter of a phase. */
@@ -201,29 +201,34 @@ static const char *klp_direction(const struct klp_patch *patch)
 
 /* ---- what may not be on a stack ---- */
 
-static void klp_range_of_old(struct klp_ranges *ranges, const struct klp_func *func)
-{
-	klp_ranges_add(ranges, func->old_addr, func->old_addr + func->old_size);
-}
-
-static void klp_range_of_new(struct klp_ranges *ranges, const struct klp_func *func)
-{
-	unsigned long addr = (unsigned long)func->new_func;
-
-	klp_ranges_add(ranges, addr, addr + func->new_size);
-}
-
 /*
  * A return address may be the first byte behind a function, if it ends with a
  * call: ranges include it. And it is a function's first byte while a task is
  * between the handler and the function.
  */
-static void klp_range_of_version(struct klp_ranges *ranges, const struct klp_func *func)
+static void klp_add_extent(struct klp_ranges *ranges, const struct klp_extent *extent)
+{
+	if (extent->addr)
+		klp_ranges_add(ranges, extent->addr, extent->addr + extent->size);
+}
+
+static void klp_add_original(struct klp_ranges *ranges, const struct klp_func *func)
+{
+	klp_add_extent(ranges, &func->old);
+	klp_add_extent(ranges, &func->old_cold);
+}
+
+static void klp_add_version(struct klp_ranges *ranges, const struct klp_func *func)
 {
 	if (func->nop)
-		klp_range_of_old(ranges, func);
+		klp_add_original(ranges, func);
 	else
-		klp_range_of_new(ranges, func);
+		klp_add_extent(ranges, &func->new);
+}
+
+static unsigned int klp_count_patches(void)
+{
+	return list_count_nodes(&klp_patches);
 }
 
 static unsigned int klp_count_attached(void)
@@ -242,6 +247,33 @@ static unsigned int klp_count_attached(void)
 	return nr;
 }
 
+/* Whether no task uses @old any more when all have come to @goal of @patch. */
+static bool klp_leaves_patch(struct klp_patch *patch, int goal, struct klp_patch *old)
+{
+	if (goal == KLP_TRANSITION_UNPATCHED)
+		return old == patch;
+	return patch->replace && old != patch;
+}
+
+/*
+ * A new function may end with a jump to another one of its module, which then
+ * sleeps: nothing tells that a task came there through a patch. So a patch that
+ * goes is left as a whole.
+ */
+static void klp_add_modules(struct klp_ranges *modules, struct klp_patch *patch, int goal)
+{
+	struct klp_patch *old;
+
+	list_for_each_entry(old, &klp_patches, list) {
+		const struct module_memory *text = &old->mod->mem[MOD_TEXT];
+
+		if (klp_leaves_patch(patch, goal, old))
+			klp_ranges_add(modules, (unsigned long)text->base,
+				       (unsigned long)text->base + text->size);
+	}
+	klp_ranges_seal(modules);
+}
+
 /* What the tasks leave when they come to @goal of @patch, which is attached. */
 static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
 {
@@ -250,10 +282,16 @@ static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
 	struct klp_object *obj;
 	struct klp_func *func, *below;
 
-	/* At most two for each function: its window, and one version. */
-	ranges = klp_ranges_alloc(2 * klp_count_attached());
+	/* At most a window, an original and its cold part for each. */
+	ranges = klp_ranges_alloc(3 * klp_count_attached());
 	if (!ranges)
 		return NULL;
+	ranges->modules = klp_ranges_alloc(klp_count_patches());
+	if (!ranges->modules) {
+		klp_ranges_free(ranges);
+		return NULL;
+	}
+	klp_add_modules(ranges->modules, patch, goal);
 
 	klp_for_each_object(patch, obj) {
 		klp_for_each_func(obj, func) {
@@ -265,25 +303,25 @@ static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
 			klp_ranges_add(ranges, first, last);
 
 			if (goal == KLP_TRANSITION_UNPATCHED) {
-				klp_range_of_version(ranges, func);
+				klp_add_version(ranges, func);
 				continue;
 			}
 			below = klp_site_below(func);
 			if (!below)
-				klp_range_of_old(ranges, func);
+				klp_add_original(ranges, func);
 			else if (!patch->replace)
-				klp_range_of_version(ranges, below);
+				klp_add_version(ranges, below);
 		}
 	}
 
-	/* Replaced patches go altogether, also what they have below others. */
+	/* Replaced patches go altogether, also with what is below others. */
 	list_for_each_entry(old, &klp_patches, list) {
-		if (old == patch || !patch->replace || goal == KLP_TRANSITION_UNPATCHED)
+		if (!klp_leaves_patch(patch, goal, old) || old == patch)
 			continue;
 		klp_for_each_object(old, obj) {
 			klp_for_each_func(obj, func) {
 				if (func->site)
-					klp_range_of_version(ranges, func);
+					klp_add_version(ranges, func);
 			}
 		}
 	}
@@ -293,6 +331,7 @@ static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
 
 /* ---- steps ---- */
 
+/* For all functions of a patch that are attached: let the two states differ. */
 static void klp_split(struct klp_patch *patch)
 {
 	struct klp_object *obj;
@@ -385,7 +424,7 @@ static void klp_abort(struct klp_patch *patch)
 	klp_for_each_loaded_object(patch, obj)
 		klp_callback_post_unpatch(obj);
 
-	klp_moving = NULL;
+	klp_running = NULL;
 	list_del_init(&patch->list);
 	klp_step(patch, KLP_ABORT);
 	pr_notice("'%s': unpatching complete\n", patch->mod->name);
@@ -408,11 +447,11 @@ int klp_transition_enable(struct klp_patch *patch)
 
 	lockdep_assert_held(&klp_mutex);
 
-	if (klp_moving)
+	if (klp_running)
 		return -EBUSY;
 
 	pr_notice("enabling patch '%s'\n", patch->mod->name);
-	klp_moving = patch;
+	klp_running = patch;
 	list_add_tail(&patch->list, &klp_patches);
 	klp_step(patch, KLP_PREPARE);
 	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
@@ -450,6 +489,17 @@ err_abort:
 }
 
 /**
+ * klp_transition_discard() - give up a patch before its transition
+ * @patch: a patch in KLP_NEW
+ *
+ * Context: klp_mutex held.
+ */
+void klp_transition_discard(struct klp_patch *patch)
+{
+	klp_step(patch, KLP_ABORT);
+}
+
+/**
  * klp_transition_disable() - start the transition away from a patch
  * @patch: an enabled patch
  *
@@ -468,14 +518,14 @@ int klp_transition_disable(struct klp_patch *patch)
 	next = klp_phase_next(patch->phase, KLP_DISABLE);
 	if (next < 0)
 		return next;
-	if (klp_moving)
+	if (klp_running)
 		return -EBUSY;
 
 	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_UNPATCHED);
 	if (!ranges)
 		return -ENOMEM;
 
-	klp_moving = patch;
+	klp_running = patch;
 	klp_step(patch, KLP_DISABLE);
 	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
 
@@ -557,6 +607,7 @@ int klp_transition_force(struct klp_patch *patch)
 	if (next < 0)
 		return next;
 
+	/* The wording is interface; it may be the unpatched state. */
 	pr_warn("forcing remaining tasks to the patched state\n");
 	klp_pin_forced(patch);
 	klp_tasks_force();
@@ -580,8 +631,14 @@ static void klp_complete_patching(struct klp_patch *patch, struct list_head *don
 	klp_sites_sweep();
 	klp_tasks_leave();
 
-	if (patch->replace) {
+	if (patch->replace)
 		klp_patch_drop_noops(patch);
+
+	/* The callbacks may still ask for the states of replaced patches. */
+	klp_for_each_loaded_object(patch, obj)
+		klp_callback_post_patch(obj);
+
+	if (patch->replace) {
 		list_for_each_entry_safe(old, next, &klp_patches, list) {
 			if (old == patch)
 				continue;
@@ -589,9 +646,6 @@ static void klp_complete_patching(struct klp_patch *patch, struct list_head *don
 			list_move_tail(&old->list, done);
 		}
 	}
-
-	klp_for_each_loaded_object(patch, obj)
-		klp_callback_post_patch(obj);
 }
 
 static void klp_complete_unpatching(struct klp_patch *patch, struct list_head *done)
@@ -615,7 +669,7 @@ static void klp_complete_unpatching(struct klp_patch *patch, struct list_head *d
  */
 void klp_transition_complete(struct list_head *done)
 {
-	struct klp_patch *patch = klp_moving;
+	struct klp_patch *patch = klp_running;
 	const char *direction;
 
 	lockdep_assert_held(&klp_mutex);
@@ -634,7 +688,7 @@ void klp_transition_complete(struct list_head *done)
 	else
 		klp_complete_unpatching(patch, done);
 
-	klp_moving = NULL;
+	klp_running = NULL;
 	klp_step(patch, KLP_COMPLETE);
 	pr_notice("'%s': %s complete\n", patch->mod->name, direction);
 }
@@ -644,7 +698,7 @@ static void klp_stuck_fn(struct work_struct *work)
 {
 	guard(mutex)(&klp_mutex);
 
-	if (!klp_moving || !klp_tasks_pending())
+	if (!klp_running || !klp_tasks_pending())
 		return;
 
 	pr_notice("signaling remaining tasks\n");
@@ -660,9 +714,9 @@ static int klp_refresh_ranges(void)
 {
 	struct klp_ranges *ranges;
 
-	if (!klp_moving)
+	if (!klp_running)
 		return 0;
-	ranges = klp_ranges_to_leave(klp_moving, klp_goal(klp_moving));
+	ranges = klp_ranges_to_leave(klp_running, klp_goal(klp_running));
 	if (!ranges)
 		return -ENOMEM;
 	klp_tasks_set_ranges(ranges);
@@ -698,7 +752,7 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 		goto err_callback;
 	}
 	klp_for_each_func(obj, func) {
-		if (patch == klp_moving)
+		if (patch == klp_running)
 			klp_site_split(func);
 		else
 			klp_site_settle(func->site);
@@ -711,7 +765,7 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 	if (err)
 		goto err_detach;
 
-	if (patch != klp_moving)
+	if (patch != klp_running)
 		klp_callback_post_patch(obj);
 	return 0;
 
@@ -736,9 +790,11 @@ void klp_transition_remove_object(struct klp_patch *patch, struct klp_object *ob
 {
 	lockdep_assert_held(&klp_mutex);
 
-	if (patch != klp_moving)
+	if (patch != klp_running)
 		klp_callback_pre_unpatch(obj);
 
+	pr_notice("reverting patch '%s' on unloading module '%s'\n",
+		  patch->mod->name, obj->name);
 	klp_object_detach(obj);
 	klp_sites_sweep();
 	/* Ranges that nobody runs in any more do no harm without memory. */

@@ -29,7 +29,7 @@ TRACE_EVENT(klp_phase,
 		  __entry->duration_ns)
 );
 
-/* A task has switched; event is one of enum klp_switch_event. */
+/* A task has switched; the events are in the order of enum klp_switch_event. */
 TRACE_EVENT(klp_task_switch,
 	TP_PROTO(struct task_struct *task, int state, int event),
 	TP_ARGS(task, state, event),
