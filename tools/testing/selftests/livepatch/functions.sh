@@ -195,7 +195,22 @@ patch_state() {
 background() {
 	"$@" >/dev/null &
 	pid=$!
+	started+=("$pid")
 }
+
+# background_until WORD COMMAND...: and go on when it has said so.
+background_until() {
+	local word=$1 line out
+
+	shift
+	exec {out}< <(exec "$@")
+	pid=$!
+	started+=("$pid")
+	read -r line <&"$out" || true
+	is "$line" "$word" "what '$*' says"
+}
+
+started=()
 
 # reader FILE: a user task in one of klp_target's functions.
 reader() {
@@ -256,10 +271,9 @@ unchanged() {
 	fail "something was left behind"
 }
 
-# Every loaded module of ours, users before what they use.
+# Every loaded module of ours, but for the one that was forced out.
 loaded_modules() {
-	awk '$1 ~ /^klp_/ && $1 != "klp_target" { print $1 }' /proc/modules
-	awk '$1 == "klp_target" { print $1 }' /proc/modules
+	awk '$1 ~ /^klp_/ && $1 != "klp_patch_forced" { print $1 }' /proc/modules
 }
 
 # After a scenario: put everything back. Not quietly, if it was not to be done.
@@ -299,7 +313,7 @@ end_jobs() {
 	local rc=$?
 
 	set +e
-	jobs -p | xargs -r kill -9 2>/dev/null
+	((!${#started[@]})) || kill -9 "${started[@]}"
 	wait
 	exit "$rc"
 } 2>/dev/null

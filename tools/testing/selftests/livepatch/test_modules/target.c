@@ -222,15 +222,20 @@ DEFINE_DEBUGFS_ATTRIBUTE(wait_sleepers_fops, NULL, wait_sleepers_set, "%llu\n");
 
 static int sleep_thread(void *data)
 {
-	while (!kthread_should_stop())
+	while (!kthread_should_stop()) {
 		klp_target_sleep(&test);
+		/* Here it can switch: it is in no function that is patched. */
+		cond_resched();
+	}
 	return 0;
 }
 
 static int deep_thread(void *data)
 {
-	while (!kthread_should_stop())
+	while (!kthread_should_stop()) {
 		klp_target_deep(&test);
+		cond_resched();
+	}
 	return 0;
 }
 

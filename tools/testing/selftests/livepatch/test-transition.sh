@@ -1,0 +1,444 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every kind of task in the way of a transition. The core's rescan and its
+# waking of stuck tasks are switched off, unless they are what is tested: each
+# transition has to end with the event that lets the last task switch.
+
+# scenario calls what is here.
+# shellcheck disable=SC2317
+
+. "$(dirname "$0")/functions.sh"
+
+P=$LIVEPATCH/klp_patch_v1
+CPU1=/sys/devices/system/cpu/cpu1/online
+PREEMPT=/sys/kernel/debug/sched/preempt
+
+prepare() {
+	echo 0 >"$STUCK"
+	load klp_target
+}
+
+# blocked START FUNCTION FILE: a sleeper in FUNCTION, started by START, holds a
+# transition up, in both directions.
+blocked() {
+	local start=$1 file=$2 kind=$3 sleeper
+
+	prepare
+	"$start" "$file"
+	sleeper=$pid
+	sleepers 1
+	is "$(patch_state "$sleeper")" -1 "patch_state before"
+
+	load klp_patch_v1
+	file_is "$P/transition" 1
+	blocked_by "$sleeper" "$kind" "klp_target_$file"
+	is "$(patch_state "$sleeper") $(patch_state "$BASHPID")" "0 1" "patch_state of it and of others"
+	is "$(value value) $(cmdline)" "1 1" "versions for others"
+	release
+	wait_patched klp_patch_v1
+	is "$(<"$BLOCKERS")" "" "blockers"
+
+	# A kthread has come back for more; a user task has to be started again.
+	[[ $kind == kthread ]] || "$start" "$file"
+	sleeper=$pid
+	sleepers 1
+	is "$(patch_state "$sleeper")" -1 "patch_state between"
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	blocked_by "$sleeper" "$kind" "new_$file"
+	is "$(patch_state "$sleeper") $(patch_state "$BASHPID")" "1 0" "patch_state of it and of others"
+	is "$(value value) $(cmdline)" "0 0" "versions for others"
+	release
+	wait_gone klp_patch_v1
+	is "$(patch_state "$BASHPID")" -1 "patch_state after"
+}
+
+# passes: a transition in each direction is not held up.
+passes() {
+	load klp_patch_v1
+	wait_patched klp_patch_v1
+	is "$(value value)" 1 "version"
+	remove klp_patch_v1
+	is "$(value value)" 0 "version"
+}
+
+spinners() {
+	local i
+
+	prepare
+	for i in 1 2 3; do
+		background ./klp_worker spin
+	done
+	passes
+}
+
+kthread_passes() {
+	prepare
+	kthread "$1"
+	passes
+}
+
+kthread_preempted() {
+	local mode
+
+	[[ -w $PREEMPT ]] || { echo "# $PREEMPT is missing"; return 1; }
+	mode=$(sed 's/.*(\(.*\)).*/\1/' "$PREEMPT")
+	echo full >"$PREEMPT"
+	prepare
+	kthread busy
+	passes
+	echo stop >"$TARGET/kthread"
+	echo "$mode" >"$PREEMPT"
+}
+
+# Wait until a task's state in /proc is one of the given letters.
+wait_state() {
+	local end=$((SECONDS + 60))
+
+	until [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == [$2] ]]; do
+		((SECONDS < end)) || { fail "task $1 is not in state $2"; return; }
+	done
+}
+
+stopped() {
+	prepare
+	background sleep 1000
+	kill -STOP "$pid"
+	wait_state "$pid" T
+	passes
+	wait_state "$pid" T
+}
+
+traced() {
+	local tracee
+
+	prepare
+	background sleep 1000
+	tracee=$pid
+	background_until traced ./klp_worker trace "$tracee"
+	wait_state "$tracee" t
+	passes
+}
+
+frozen() {
+	local dir=/tmp/klp_cgroup group
+
+	prepare
+	background sleep 1000
+	mkdir -p "$dir"
+	mount -t cgroup -o freezer none "$dir"
+	group=$dir/klp_test
+	mkdir -p "$group"
+	echo "$pid" >"$group/cgroup.procs"
+	echo FROZEN >"$group/freezer.state"
+	until [[ $(<"$group/freezer.state") == FROZEN ]]; do :; done
+	load klp_patch_v1
+	wait_patched klp_patch_v1
+	disable klp_patch_v1
+	is "$(<"$group/freezer.state")" FROZEN "state of the group"
+	echo THAWED >"$group/freezer.state"
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null || true
+	rmdir "$group"
+	umount "$dir"
+}
+
+# A task in the function that is stopped does not go on when it is released.
+stopped_inside() {
+	prepare
+	reader sleep
+	sleepers 1
+	kill -STOP "$pid"
+	load klp_patch_v1
+	blocked_by "$pid" user klp_target_sleep
+	# It leaves the function for its stop.
+	release
+	wait_state "$pid" T
+	wait_patched klp_patch_v1
+	kill -CONT "$pid"
+	disable klp_patch_v1
+}
+
+# Back before anybody was in the new version: the old one blocks nobody now.
+reversed_early() {
+	prepare
+	reader sleep
+	sleepers 1
+	load klp_patch_v1
+	file_is "$P/transition" 1
+	refused EINVAL "$P/enabled" 1
+	echo 0 >"$P/enabled"
+	file_is "$P/enabled" 0
+	wait_gone klp_patch_v1
+	wait_unused klp_patch_v1
+	unload klp_patch_v1
+	file_is "$TARGET/sleepers" 1
+	is "$(value value)" 0 "version"
+	release
+	wait "$pid"
+}
+
+reversed_disable() {
+	prepare
+	enable klp_patch_v1
+	reader sleep
+	sleepers 1
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	refused EINVAL "$P/enabled" 0
+	is "$(value value)" 0 "version of others"
+	echo 1 >"$P/enabled"
+	wait_patched klp_patch_v1
+	is "$(value value)" 1 "version"
+	file_is "$TARGET/sleepers" 1
+	release
+	remove klp_patch_v1
+}
+
+# With one task in each version, no direction can end.
+reversed_often() {
+	local old new i
+
+	prepare
+	reader sleep
+	old=$pid
+	sleepers 1
+	load klp_patch_v1
+	reader sleep
+	new=$pid
+	sleepers 2
+	for i in 1 2 3 4 5; do
+		blocked_by "$old" user klp_target_sleep
+		is "$(patch_state "$old") $(patch_state "$new")" "0 1" "patch_state"
+		is "$(value value)" 1 "version of others"
+		echo 0 >"$P/enabled"
+		blocked_by "$new" user new_sleep
+		is "$(patch_state "$old") $(patch_state "$new")" "0 1" "patch_state"
+		is "$(value value)" 0 "version of others"
+		echo 1 >"$P/enabled"
+	done
+	echo 0 >"$P/enabled"
+	release
+	wait_gone klp_patch_v1
+	wait
+}
+
+# Forced into a patch: all go on, and the patch can be removed as usual.
+forced_in() {
+	prepare
+	reader sleep
+	sleepers 1
+	load klp_patch_v1
+	refused EINVAL "$P/force" 0
+	echo 1 >"$P/force"
+	wait_patched klp_patch_v1
+	file_is "$TARGET/sleepers" 1
+	refused EINVAL "$P/force" 1
+	release
+	wait
+	remove klp_patch_v1
+}
+
+# Forced out of a patch: its module, and no other, can never be unloaded.
+forced_out() {
+	if [[ -e /sys/module/klp_patch_forced ]]; then
+		echo "# has been done since the last boot"
+		return
+	fi
+	prepare
+	enable klp_patch_v1 funcs=cmdline
+	enable klp_patch_forced
+	reader sleep
+	sleepers 1
+	echo 0 >"$LIVEPATCH/klp_patch_forced/enabled"
+	echo 1 >"$LIVEPATCH/klp_patch_forced/force"
+	wait_gone klp_patch_forced
+	unload_gets EAGAIN klp_patch_forced
+	is "$(value value) $(cmdline)" "0 1" "versions"
+	remove klp_patch_v1
+	release
+	wait
+	unload klp_target
+	unload_gets EAGAIN klp_patch_forced
+}
+
+# storm WORKER...: rounds of enabling, reversing and disabling meanwhile.
+storm() {
+	local i worker
+
+	prepare
+	for worker; do
+		background ./klp_worker "$worker"
+	done
+	for ((i = 0; i < ${KLP_STORM_ROUNDS:-10}; i++)); do
+		load klp_patch_v1
+		# Often too late, and then it disables: both are welcome.
+		((i % 3 != 1)) || write_errno "$P/enabled" 0 >/dev/null
+		((i % 3 != 1)) || write_errno "$P/enabled" 1 >/dev/null
+		./klp_wait "$P/transition" 0 2>/dev/null || [[ ! -e $P ]]
+		if [[ -e $P ]]; then
+			write_errno "$P/enabled" 0 >/dev/null
+		fi
+		((i % 3 != 2)) || write_errno "$P/enabled" 1 >/dev/null
+		[[ $(cat "$P/enabled" 2>/dev/null) != 1 ]] || { wait_patched klp_patch_v1; echo 0 >"$P/enabled"; }
+		wait_gone klp_patch_v1
+		wait_unused klp_patch_v1
+		unload klp_patch_v1
+	done
+	is "$(value value)" 0 "version"
+}
+
+# do_exit() itself, replaced and unloaded while tasks are in it.
+exit_patch() {
+	local i
+
+	prepare
+	background ./klp_worker fork
+	background ./klp_worker thread
+	for i in 1 2 3; do
+		enable klp_exit_v1
+		enable klp_exit_v2 replace=1
+		wait_gone klp_exit_v1
+		wait_unused klp_exit_v1
+		(($(param klp_exit_v1 exits))) || fail "nobody has exited through klp_exit_v1"
+		unload klp_exit_v1
+		# Somebody has to come through before it goes.
+		until (($(param klp_exit_v2 exits))); do :; done
+		remove klp_exit_v2
+	done
+}
+
+# The other CPU goes and comes in each phase.
+hotplug() {
+	[[ -w $CPU1 ]] || { echo "# there is no second CPU to take away"; return; }
+	prepare
+	reader sleep
+	sleepers 1
+	load klp_patch_v1
+	echo 0 >"$CPU1"
+	file_is "$P/transition" 1
+	blocked_by "$pid" user klp_target_sleep
+	echo 1 >"$CPU1"
+	blocked_by "$pid" user klp_target_sleep
+	echo 0 >"$CPU1"
+	release
+	wait_patched klp_patch_v1
+	echo 1 >"$CPU1"
+	is "$(value value)" 1 "version"
+	echo 0 >"$CPU1"
+
+	reader sleep
+	sleepers 1
+	echo 0 >"$P/enabled"
+	echo 1 >"$CPU1"
+	blocked_by "$pid" user new_sleep
+	echo 0 >"$CPU1"
+	echo 1 >"$P/enabled"
+	wait_patched klp_patch_v1
+	echo 1 >"$CPU1"
+	release
+	remove klp_patch_v1
+	is "$(value value)" 0 "version"
+}
+
+hotplug_storm() {
+	local i
+
+	[[ -w $CPU1 ]] || return 0
+	prepare
+	background ./klp_worker fork
+	background ./klp_worker spin
+	while :; do echo 0 >"$CPU1"; echo 1 >"$CPU1"; done &
+	started+=($!)
+	for i in 1 2 3 4 5; do
+		passes
+	done
+	kill -9 $!
+	wait $! 2>/dev/null || true
+	echo 1 >"$CPU1"
+}
+
+# poll(2) on both files wakes in each phase.
+polled() {
+	prepare
+	reader sleep
+	sleepers 1
+	load klp_patch_v1
+	background_until waiting ./klp_wait -n "$P/transition" 0
+	release
+	wait "$pid"
+	reader sleep
+	sleepers 1
+	background_until waiting ./klp_wait -n "$P/enabled" 0
+	echo 0 >"$P/enabled"
+	wait "$pid"
+	background_until waiting ./klp_wait -n "$P/enabled" 1
+	echo 1 >"$P/enabled"
+	wait "$pid"
+	background_until waiting ./klp_wait -n "$P/enabled" 0
+	wait_patched klp_patch_v1
+	release
+	echo 0 >"$P/enabled"
+	wait "$pid"
+}
+
+# The last resort: who sleeps and can be woken is, and nobody loses anything.
+woken() {
+	prepare
+	reader isleep
+	sleepers 1
+	echo 1 >"$STUCK"
+	load klp_patch_v1
+	wait_patched klp_patch_v1
+	sleepers 1
+	# It sleeps in the new version now.
+	echo 0 >"$P/enabled"
+	wait_gone klp_patch_v1
+	sleepers 1
+	release
+	wait "$pid"
+}
+
+# A task that blocks leaves: no timer is needed to notice.
+many_sleepers() {
+	local i
+
+	prepare
+	for i in {1..20}; do
+		reader sleep
+	done
+	sleepers 20
+	load klp_patch_v1
+	is "$(grep -c klp_target_sleep "$BLOCKERS")" 20 "number of blockers"
+	release
+	wait_patched klp_patch_v1
+	wait
+	remove klp_patch_v1
+}
+
+scenario "a user task in the function blocks" blocked reader sleep user
+scenario "a kthread in the function blocks" blocked kthread sleep kthread
+scenario "a user task 200 frames below the function blocks" blocked reader deep user
+scenario "a kthread 200 frames below the function blocks" blocked kthread deep kthread
+scenario "many tasks in the function" many_sleepers
+scenario "CPU-bound user tasks switch" spinners
+scenario "a kthread that only calls cond_resched() switches" kthread_passes resched
+scenario "a kthread that sleeps elsewhere switches" kthread_passes idle
+scenario "a kthread that is only preempted switches" kthread_preempted
+scenario "a stopped task switches" stopped
+scenario "a traced task switches" traced
+scenario "a frozen task switches" frozen
+scenario "a task that is to be stopped in the function" stopped_inside
+scenario "reversal while a patch is enabled" reversed_early
+scenario "reversal while a patch is disabled" reversed_disable
+scenario "reversal again and again" reversed_often
+scenario "poll(2) wakes" polled
+scenario "stuck tasks are woken" woken
+scenario "a fork storm" storm fork thread
+scenario "an exit storm through a patched do_exit()" exit_patch
+scenario "CPU hotplug in each phase" hotplug
+scenario "CPU hotplug all the time" hotplug_storm
+scenario "force into a patch" forced_in
+scenario "force out of a patch" forced_out
+finish
