@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Exit: a task counts until it has run its last instruction.
+ *
+ * An exiting task is unlinked at some moment, and runs on. From before that
+ * moment until it is TASK_DEAD it is in a section of klp_exit_srcu. When the
+ * section begins it either sees the goal, and marks and counts itself, or the
+ * owner, who has set the goal before, waits for the section's end. When it is
+ * TASK_DEAD, nobody marks it any more: both hold its pi_lock. It clears its
+ * mark and calls the scheduler. What it still runs there it runs with
+ * preemption off, and the completion waits for that before it frees what
+ * the task may be in.
+ *
+ * The task is in the old version of do_exit(), so that no look at its stack
+ * lets it switch.
+ *
+ * In the kernel: klp_exit_begin(), klp_exit_end(), klp_wait_exiting(),
+ * klp_try_switch_task(), klp_tasks_open(), klp_transition_complete().
+ *
+ * holds:
+ * breaks: -DNO_SECTION
+ * breaks: -DNO_WAIT_EXITING
+ * breaks: -DWAIT_BEFORE_GOAL
+ * breaks: -DBEGIN_AFTER_UNLINK
+ * breaks: -DMARK_THE_DEAD
+ * breaks: -DNO_LAST_WAIT
+ */
+
+#define NR_CPUS	2
+#define NR_VARS	1
+
+#define GOAL	0
+
+#include "model.h"
+
+#define NONE	0
+#define NEW	1
+
+#ifdef MARK_THE_DEAD
+#define MARK_DEAD	true
+#else
+#define MARK_DEAD	false
+#endif
+
+bool linked = true;
+bool dead = false;			/* TASK_DEAD */
+bool pi_lock = false;
+bool marked = false;
+byte pending = 0;
+bool section = false;			/* of klp_exit_srcu */
+bool freed = false;
+bool over = false;			/* the task is off its CPU for good */
+
+inline mark()
+{
+	atomic {
+		if
+		:: !marked -> marked = true; pending++
+		:: else
+		fi
+	}
+}
+
+/* klp_exit_begin() */
+inline exit_begin()
+{
+#ifndef NO_SECTION
+	atomic { smp_mb(1); section = true }
+#endif
+	preempt_disable(1);
+	if
+	:: load(1, GOAL) == NEW -> mark()
+	:: else
+	fi;
+	preempt_enable(1)
+}
+
+active proctype task()
+{
+#ifdef BEGIN_AFTER_UNLINK
+	linked = false;
+	exit_begin();
+#else
+	exit_begin();
+	linked = false;			/* exit_notify(), release_task() */
+#endif
+	/* The rest of do_exit(), preemptible. */
+	assert(!freed);
+
+	preempt_disable(1);
+	atomic { !pi_lock; dead = true }
+
+	/* klp_exit_end() */
+	if
+	:: marked -> atomic { marked = false; pending-- }
+	:: else
+	fi;
+	section = false;
+
+	/* __schedule() */
+	assert(!freed);
+	report_quiescent(1);
+	preempt_enable(1);
+	over = true
+}
+
+/* klp_try_switch_task() */
+inline visit()
+{
+	if
+	:: linked ->
+		atomic { !pi_lock; pi_lock = true }
+		if
+#ifndef MARK_THE_DEAD
+		:: dead
+#endif
+		:: !dead || MARK_DEAD -> mark()
+		fi;
+		pi_lock = false
+	:: else
+	fi
+}
+
+inline wait_exiting()
+{
+	atomic {
+		smp_mb(0);
+		waits = section
+	}
+	!waits || !section
+}
+
+active proctype owner()
+{
+	bool waits;
+
+	pending++;
+#ifdef WAIT_BEFORE_GOAL
+	wait_exiting();
+#endif
+	store(0, GOAL, NEW);
+
+	visit();
+	synchronize_rcu(0);
+	synchronize_rcu(0);
+#if !defined(NO_WAIT_EXITING) && !defined(WAIT_BEFORE_GOAL)
+	wait_exiting();
+#endif
+	visit();
+	pending--;
+
+	/* klp_transition_complete(), when the count has come to zero. */
+	pending == 0 || over;
+	assert(pending == 0);
+#ifndef NO_LAST_WAIT
+	store(0, GOAL, NONE);
+	synchronize_rcu(0);		/* klp_tasks_close() */
+	synchronize_rcu(0);		/* klp_sites_sweep() */
+#endif
+	freed = true
+}
