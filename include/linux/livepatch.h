@@ -133,7 +133,7 @@ struct klp_patch {
 	struct kobject kobj;
 	struct completion kobj_gone;	/* last reference to @kobj dropped */
 	int phase;			/* enum klp_phase, read locklessly by sysfs */
-	bool forced;			/* left by force: tasks may be in its code, keep the module */
+	bool forced;			/* tasks may still be in its code: keep the module */
 	ktime_t phase_since;		/* when @phase was entered */
 };
 

@@ -11,6 +11,7 @@
 
 #include "internal.h"
 
+/* M in the lock legend of internal.h. */
 DEFINE_MUTEX(klp_mutex);
 
 /* Patches that are over and still to be released. Lock: M. */
@@ -147,7 +148,7 @@ static int klp_check_patch(struct klp_patch *patch)
  * * -EINVAL: a structure is incomplete, has something twice or is in use; the
  *   module is not marked with MODULE_INFO(livepatch, "Y"); the patch's states
  *   do not fit those of earlier patches; a function's name is ambiguous, or it
- *   cannot be traced; a replacement is not in the module's text
+ *   is there by two names, or cannot be traced; a replacement is not in the module's text
  * * -ENAMETOOLONG: a name is longer than any module's or symbol's
  * * -EEXIST: the module has enabled a patch before
  * * -ENOENT: a function does not exist or its size is not known

@@ -96,7 +96,7 @@ static int klp_blockers_show(struct seq_file *m, void *v)
 
 	get_task_comm(comm, task);
 	seq_printf(m, "%d ", task_pid_nr(task));
-	seq_escape_str(m, comm, ESCAPE_SPACE | ESCAPE_SPECIAL | ESCAPE_OCTAL, " \n\t\\");
+	seq_escape_str(m, comm, ESCAPE_SPACE | ESCAPE_SPECIAL | ESCAPE_OCTAL, "\n\t \\");
 	seq_printf(m, " %s ", task->flags & PF_KTHREAD ? "kthread" : "user");
 	if (blocker->cpu >= 0)
 		seq_printf(m, "cpu%d", blocker->cpu);

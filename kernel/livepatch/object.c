@@ -61,7 +61,7 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 		goto err_relocs;
 
 	klp_for_each_func(obj, func) {
-		if (ftrace_location(func->old.addr))
+		if (!func->old.addr || ftrace_location(func->old.addr))
 			continue;
 		pr_err("patch '%s': object '%s': function '%s' cannot be traced\n",
 		       patch->mod->name, klp_object_label(obj), func->old_name);
@@ -99,7 +99,7 @@ void klp_object_unbind(struct klp_patch *patch, struct klp_object *obj)
 
 /**
  * klp_object_attach() - put an object's functions on top of their sites
- * @obj: a bound object
+ * @obj: the object; nothing happens if what it patches is not there
  *
  * Context: klp_mutex held; may sleep.
  * Return: 0 or an error of klp_site_attach(); then nothing is attached.
@@ -109,7 +109,12 @@ int klp_object_attach(struct klp_object *obj)
 	struct klp_func *func;
 	int err;
 
+	if (!klp_object_loaded(obj))
+		return 0;
+
 	klp_for_each_func(obj, func) {
+		if (!func->old.addr)
+			continue;
 		err = klp_site_attach(func);
 		if (err) {
 			klp_object_detach(obj);
@@ -135,6 +140,11 @@ void klp_object_detach(struct klp_object *obj)
 	obj->patched = false;
 }
 
+/*
+ * Callbacks are called for objects that are there. Only what pre_patch has set
+ * up is to be taken down by post_unpatch.
+ */
+
 /**
  * klp_callback_pre_patch() - call a patch's pre_patch for an object
  * @obj: the object
@@ -145,6 +155,9 @@ void klp_object_detach(struct klp_object *obj)
 int klp_callback_pre_patch(struct klp_object *obj)
 {
 	int err = 0;
+
+	if (!klp_object_loaded(obj))
+		return 0;
 
 	if (obj->callbacks.pre_patch)
 		err = obj->callbacks.pre_patch(obj);
@@ -158,20 +171,19 @@ int klp_callback_pre_patch(struct klp_object *obj)
 
 void klp_callback_post_patch(struct klp_object *obj)
 {
-	if (obj->callbacks.post_patch)
+	if (klp_object_loaded(obj) && obj->callbacks.post_patch)
 		obj->callbacks.post_patch(obj);
 }
 
 void klp_callback_pre_unpatch(struct klp_object *obj)
 {
-	if (obj->callbacks.pre_unpatch)
+	if (klp_object_loaded(obj) && obj->callbacks.pre_unpatch)
 		obj->callbacks.pre_unpatch(obj);
 }
 
-/* Only what pre_patch has set up is to be taken down. */
 void klp_callback_post_unpatch(struct klp_object *obj)
 {
-	if (obj->undo_due && obj->callbacks.post_unpatch)
+	if (klp_object_loaded(obj) && obj->undo_due && obj->callbacks.post_unpatch)
 		obj->callbacks.post_unpatch(obj);
 	obj->undo_due = false;
 }

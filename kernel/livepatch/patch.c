@@ -42,6 +42,10 @@ static int klp_check_object(const struct klp_patch *patch, const struct klp_obje
 		pr_err("patch '%s': an object has an empty name\n", name);
 		return -EINVAL;
 	}
+	if (obj->name && (!strcmp(obj->name, "vmlinux") || strchr(obj->name, '/'))) {
+		pr_err("patch '%s': object '%s': no module has such a name\n", name, obj->name);
+		return -EINVAL;
+	}
 	if (obj->name && strlen(obj->name) >= MODULE_NAME_LEN) {
 		pr_err("patch '%s': object '%.*s...': the name is too long\n",
 		       name, 20, obj->name);
@@ -52,6 +56,11 @@ static int klp_check_object(const struct klp_patch *patch, const struct klp_obje
 		if (!func->old_name || !*func->old_name) {
 			pr_err("patch '%s': object '%s': a function has no name\n",
 			       name, klp_object_label(obj));
+			return -EINVAL;
+		}
+		if (strchr(func->old_name, '/')) {
+			pr_err("patch '%s': object '%s': function '%s': no function has such a name\n",
+			       name, klp_object_label(obj), func->old_name);
 			return -EINVAL;
 		}
 		if (strlen(func->old_name) >= KSYM_NAME_LEN) {

@@ -326,8 +326,7 @@ static unsigned int klp_find_refused(unsigned long *ips, unsigned int nr)
 }
 
 /* The locations of the sites in that list that are wanted, or NULL without memory. */
-static unsigned long *klp_update_ips(bool (*wanted)(const struct klp_site *site),
-					unsigned int *nr)
+static unsigned long *klp_update_ips(bool (*wanted)(const struct klp_site *), unsigned int *nr)
 {
 	struct klp_site *site;
 	unsigned long *ips;

@@ -268,6 +268,41 @@ static unsigned int klp_count_funcs(struct klp_object *obj)
 	return nr;
 }
 
+static int klp_query_addr_cmp(const void *a, const void *b)
+{
+	const struct klp_query *qa = a, *qb = b;
+
+	if (qa->addr != qb->addr)
+		return qa->addr < qb->addr ? -1 : 1;
+	return qa->func->nop - qb->func->nop;
+}
+
+/*
+ * Two names may stand for one function. A patch cannot replace it twice; but
+ * a no-op made for an earlier patch's name of it is not needed: it is nowhere.
+ */
+static int klp_check_aliases(struct klp_patch *patch, struct klp_object *obj,
+			     struct klp_query *query, unsigned int nr)
+{
+	unsigned int i;
+
+	sort(query, nr, sizeof(*query), klp_query_addr_cmp, NULL);
+	for (i = 1; i < nr; i++) {
+		struct klp_func *func = query[i].func;
+
+		if (query[i].addr != query[i - 1].addr)
+			continue;
+		if (!func->nop) {
+			pr_err("patch '%s': object '%s': '%s' and '%s' are one function\n",
+			       patch->mod->name, klp_object_label(obj),
+			       query[i - 1].func->old_name, func->old_name);
+			return -EINVAL;
+		}
+		func->old = (struct klp_extent){};
+	}
+	return 0;
+}
+
 /* From the first of some symbols to the end of the last one. */
 static struct klp_extent klp_symbol_extent(const struct klp_range *symbols)
 {
@@ -323,6 +358,8 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 		}
 		func->old_cold = klp_symbol_extent(&query[i].cold);
 	}
+	if (!err)
+		err = klp_check_aliases(patch, obj, query, nr);
 	kvfree(query);
 	return err;
 }
@@ -415,8 +452,8 @@ static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
  *
  * Context: klp_mutex held; may sleep.
  * Return: 0, -ENOENT if a function does not exist or its size is not known,
- * -EINVAL if a name is ambiguous or a new function is not in the patch module,
- * or -ENOMEM. The reason is in the log.
+ * -EINVAL if a name is ambiguous, two are one function, or a new function is
+ * not in the patch module, or -ENOMEM. The reason is in the log.
  */
 int klp_symbols_bind(struct klp_patch *patch, struct klp_object *obj)
 {

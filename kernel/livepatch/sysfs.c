@@ -130,6 +130,18 @@ static ssize_t patched_show(struct kobject *kobj, struct kobj_attribute *attr, c
 	return sysfs_emit(buf, "%d\n", READ_ONCE(obj->patched));
 }
 
+/* A patch's folder has its own files beside its objects. */
+static bool klp_is_file_name(const char *name)
+{
+	struct attribute **attr;
+
+	for (attr = klp_patch_attrs; *attr; attr++) {
+		if (!strcmp(name, (*attr)->name))
+			return true;
+	}
+	return false;
+}
+
 static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
 {
 	struct attribute *attrs[] = { &obj->patched_attr.attr, NULL };
@@ -140,6 +152,12 @@ static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
 	struct kernfs_node *dir, *func_dir;
 	struct klp_func *func;
 	int err;
+
+	if (klp_is_file_name(group.name)) {
+		pr_err("patch '%s': object '%s': sysfs has a file of that name\n",
+		       patch->mod->name, group.name);
+		return -EINVAL;
+	}
 
 	obj->patched_attr = (struct kobj_attribute)__ATTR_RO(patched);
 	sysfs_attr_init(&obj->patched_attr.attr);
@@ -182,7 +200,8 @@ static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
  * No-ops are not shown: they are of no patch's making.
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0 or an error of sysfs. In each case klp_sysfs_remove() is due.
+ * Return: 0, -EINVAL if an object bears the name of a file, or an error of
+ * sysfs. In each case klp_sysfs_remove() is due.
  */
 int klp_sysfs_add(struct klp_patch *patch)
 {

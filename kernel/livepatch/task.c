@@ -115,11 +115,11 @@ static void klp_unmark(struct task_struct *task)
 
 /*
  * Read after the mark: the goal that it was set for. A mark that was left over
- * may come with no goal, or with the one before. Pairs with klp_mark().
+ * may come with no goal, or with the one before.
  */
 static int klp_current_goal(void)
 {
-	smp_rmb();
+	smp_rmb();	/* pairs with the bit operation of klp_mark() */
 	return READ_ONCE(klp_switch_goal);
 }
 

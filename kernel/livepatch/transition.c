@@ -195,10 +195,6 @@ static const char *klp_direction(const struct klp_patch *patch)
 	return patch->phase == KLP_UNPATCHING ? "unpatching" : "patching";
 }
 
-#define klp_for_each_loaded_object(patch, obj)		\
-	klp_for_each_object(patch, obj)			\
-		if (!klp_object_loaded(obj)) ; else
-
 /* ---- what may not be on a stack ---- */
 
 /*
@@ -421,7 +417,7 @@ static void klp_abort(struct klp_patch *patch)
 	klp_detach(patch);
 	klp_sites_sweep();
 
-	klp_for_each_loaded_object(patch, obj)
+	klp_for_each_object(patch, obj)
 		klp_callback_post_unpatch(obj);
 
 	klp_running = NULL;
@@ -456,12 +452,12 @@ int klp_transition_enable(struct klp_patch *patch)
 	klp_step(patch, KLP_PREPARE);
 	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
 
-	klp_for_each_loaded_object(patch, obj) {
+	klp_for_each_object(patch, obj) {
 		err = klp_callback_pre_patch(obj);
 		if (err)
 			goto err_abort;
 	}
-	klp_for_each_loaded_object(patch, obj) {
+	klp_for_each_object(patch, obj) {
 		err = klp_object_attach(obj);
 		if (err) {
 			pr_warn("failed to patch object '%s'\n", klp_object_label(obj));
@@ -529,7 +525,7 @@ int klp_transition_disable(struct klp_patch *patch)
 	klp_step(patch, KLP_DISABLE);
 	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
 
-	klp_for_each_loaded_object(patch, obj)
+	klp_for_each_object(patch, obj)
 		klp_callback_pre_unpatch(obj);
 
 	klp_tasks_enter(KLP_TRANSITION_PATCHED);
@@ -635,7 +631,7 @@ static void klp_complete_patching(struct klp_patch *patch, struct list_head *don
 		klp_patch_drop_noops(patch);
 
 	/* The callbacks may still ask for the states of replaced patches. */
-	klp_for_each_loaded_object(patch, obj)
+	klp_for_each_object(patch, obj)
 		klp_callback_post_patch(obj);
 
 	if (patch->replace) {
@@ -656,7 +652,7 @@ static void klp_complete_unpatching(struct klp_patch *patch, struct list_head *d
 	klp_sites_sweep();
 	klp_tasks_leave();
 
-	klp_for_each_loaded_object(patch, obj)
+	klp_for_each_object(patch, obj)
 		klp_callback_post_unpatch(obj);
 	list_move_tail(&patch->list, done);
 }
