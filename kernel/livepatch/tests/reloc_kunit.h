@@ -271,10 +271,12 @@ static void klp_break_offset_wraps(struct klp_test_module *t)
 	t->rela[1].r_offset = ~0UL - 3;
 }
 
+#ifdef CONFIG_X86_64
 static void klp_break_offset_straddles(struct klp_test_module *t)
 {
 	t->rela[1].r_offset = sizeof(t->target) - 1;
 }
+#endif
 
 static void klp_break_symbol_index(struct klp_test_module *t)
 {
