@@ -22,7 +22,10 @@ MODULES=$PWD/test_modules
 LIVEPATCH=/sys/kernel/livepatch
 BLOCKERS=/sys/kernel/debug/livepatch/blockers
 TARGET=/sys/kernel/debug/klp_target
+OTHER=/sys/kernel/debug/klp_other
 TRACING=/sys/kernel/tracing
+CPU1=/sys/devices/system/cpu/cpu1/online
+PREEMPT=/sys/kernel/debug/sched/preempt
 STUCK=/sys/module/livepatch/parameters/stuck_secs
 
 scenarios=0
@@ -41,6 +44,7 @@ skip_all() {
 [[ -d $TRACING/events ]] || mount -t tracefs tracefs "$TRACING"
 
 stuck_secs=$(<"$STUCK")
+preempt_mode=$([[ ! -e $PREEMPT ]] || sed 's/.*(\(.*\)).*/\1/' "$PREEMPT")
 
 # ---- assertions: each says what is wrong and fails ----
 
@@ -212,9 +216,9 @@ background_until() {
 
 started=()
 
-# reader FILE: a user task in one of klp_target's functions.
+# reader FILE [FOLDER]: a user task in one of klp_target's functions.
 reader() {
-	background cat "$TARGET/$1"
+	background cat "${2:-$TARGET}/$1"
 }
 
 # kthread KIND: a kernel thread of klp_target's.
@@ -229,13 +233,16 @@ blocked_by() {
 	is "$(awk '!/^#/ { print $1, $3, $6 }' "$BLOCKERS" | sed 's/[+ ]*\[.*//; s/+0x.*//')" "$*" "blockers"
 }
 
-# sleepers N: wait until so many tasks sleep in klp_target's functions.
+# sleepers N [FOLDER]: wait until so many tasks sleep in klp_target's functions.
 sleepers() {
-	echo "$1" >"$TARGET/wait_sleepers" || fail "there are $(<"$TARGET/sleepers") sleepers, expected $1"
+	local dir=${2:-$TARGET}
+
+	echo "$1" >"$dir/wait_sleepers" || fail "there are $(<"$dir/sleepers") sleepers, expected $1"
 }
 
+# release [FOLDER]
 release() {
-	echo 1 >"$TARGET/release"
+	echo 1 >"${1:-$TARGET}/release"
 }
 
 # ---- the kernel's log: only where a line is what is tested ----
@@ -276,19 +283,32 @@ loaded_modules() {
 	awk '$1 ~ /^klp_/ && $1 != "klp_patch_forced" { print $1 }' /proc/modules
 }
 
+# Whoever is in a patched function may leave.
+free_all() {
+	local dir
+
+	for dir in "$TARGET" "$OTHER"; do
+		[[ -e $dir ]] || continue
+		release "$dir"
+		echo stop >"$dir/kthread"
+	done
+}
+
 # After a scenario: put everything back. Not quietly, if it was not to be done.
 cleanup() {
 	local module file end=$((SECONDS + 60))
 
 	echo "$stuck_secs" >"$STUCK"
-	[[ ! -e $TARGET/release ]] || { release; echo stop >"$TARGET/kthread"; }
+	[[ ! -e $PREEMPT ]] || echo "$preempt_mode" >"$PREEMPT"
+	[[ ! -e $CPU1 || $(<"$CPU1") == 1 ]] || echo 1 >"$CPU1"
+	free_all
 	while [[ -n $(ls "$LIVEPATCH") || -n $(loaded_modules) ]]; do
 		if ((SECONDS > end)); then
 			echo "# left over: $(ls "$LIVEPATCH") $(loaded_modules)"
 			sed 's/^/# blocker: /' "$BLOCKERS"
 			return 1
 		fi
-		[[ ! -e $TARGET/release ]] || release
+		free_all
 		for file in "$LIVEPATCH"/*/enabled; do
 			[[ $(cat "$file" 2>/dev/null) != 1 ]] || echo 0 2>/dev/null >"$file"
 		done

@@ -8,38 +8,26 @@
  * Prints "ok", or the error's name; the exit status is 1 for an error.
  */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "klp_user.h"
 
 int main(int argc, char **argv)
 {
 	char params[4096] = "";
-	long ret;
-	int fd;
-	int i;
+	int i, err;
 
 	if (argc >= 3 && !strcmp(argv[1], "load")) {
 		for (i = 3; i < argc; i++) {
 			strncat(params, argv[i], sizeof(params) - strlen(params) - 2);
 			strcat(params, " ");
 		}
-		fd = open(argv[2], O_RDONLY | O_CLOEXEC);
-		if (fd < 0) {
-			perror(argv[2]);
-			return 2;
-		}
-		ret = syscall(SYS_finit_module, fd, params, 0);
+		err = klp_load(argv[2], params);
 	} else if (argc == 3 && !strcmp(argv[1], "unload")) {
-		ret = syscall(SYS_delete_module, argv[2], O_NONBLOCK);
+		err = klp_unload(argv[2]);
 	} else {
 		fprintf(stderr, "usage: klp_module load FILE [PARAMETER...] | unload NAME\n");
 		return 2;
 	}
 
-	puts(ret ? strerrorname_np(errno) : "ok");
-	return ret ? 1 : 0;
+	puts(err ? strerrorname_np(err) : "ok");
+	return err ? 1 : 0;
 }

@@ -11,8 +11,6 @@
 . "$(dirname "$0")/functions.sh"
 
 P=$LIVEPATCH/klp_patch_v1
-CPU1=/sys/devices/system/cpu/cpu1/online
-PREEMPT=/sys/kernel/debug/sched/preempt
 
 prepare() {
 	echo 0 >"$STUCK"
@@ -80,16 +78,12 @@ kthread_passes() {
 }
 
 kthread_preempted() {
-	local mode
-
-	[[ -w $PREEMPT ]] || { echo "# $PREEMPT is missing"; return 1; }
-	mode=$(sed 's/.*(\(.*\)).*/\1/' "$PREEMPT")
 	echo full >"$PREEMPT"
 	prepare
 	kthread busy
 	passes
+	# Before cleanup() takes away what lets others run.
 	echo stop >"$TARGET/kthread"
-	echo "$mode" >"$PREEMPT"
 }
 
 # Wait until a task's state in /proc is one of the given letters.
@@ -265,27 +259,13 @@ forced_out() {
 
 # storm WORKER...: rounds of enabling, reversing and disabling meanwhile.
 storm() {
-	local i worker
+	local worker
 
 	prepare
 	for worker; do
 		background ./klp_worker "$worker"
 	done
-	for ((i = 0; i < ${KLP_STORM_ROUNDS:-10}; i++)); do
-		load klp_patch_v1
-		# Often too late, and then it disables: both are welcome.
-		((i % 3 != 1)) || write_errno "$P/enabled" 0 >/dev/null
-		((i % 3 != 1)) || write_errno "$P/enabled" 1 >/dev/null
-		./klp_wait "$P/transition" 0 2>/dev/null || [[ ! -e $P ]]
-		if [[ -e $P ]]; then
-			write_errno "$P/enabled" 0 >/dev/null
-		fi
-		((i % 3 != 2)) || write_errno "$P/enabled" 1 >/dev/null
-		[[ $(cat "$P/enabled" 2>/dev/null) != 1 ]] || { wait_patched klp_patch_v1; echo 0 >"$P/enabled"; }
-		wait_gone klp_patch_v1
-		wait_unused klp_patch_v1
-		unload klp_patch_v1
-	done
+	./klp_rounds "$MODULES/klp_patch_v1.ko" klp_patch_v1 "${KLP_ROUNDS:-20}" 2>&1 | sed 's/^/# /'
 	is "$(value value)" 0 "version"
 }
 

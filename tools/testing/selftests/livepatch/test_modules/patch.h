@@ -106,15 +106,15 @@ static int new_pair(struct klp_test *test)
 	return klp_test_round(test, PATCH_VERSION);
 }
 
-#define TARGET	"klp_target"
+enum { VMLINUX, TARGET, OTHER };
 
 static const struct {
 	const char *key;
-	const char *object;
+	int object;
 	const char *name;
 	void *func;
 } known[] = {
-	{ "cmdline",	NULL,	"cmdline_proc_show",	new_cmdline },
+	{ "cmdline",	VMLINUX, "cmdline_proc_show",	new_cmdline },
 	{ "value",	TARGET,	"klp_target_value",	new_value },
 	{ "alias",	TARGET,	"klp_target_alias",	new_value },
 	{ "twin",	TARGET,	"klp_target_twin",	new_value },
@@ -123,14 +123,21 @@ static const struct {
 	{ "a",		TARGET,	"klp_target_a",		new_a },
 	{ "b",		TARGET,	"klp_target_b",		new_b },
 	{ "pair",	TARGET,	"klp_target_pair",	new_pair },
+	{ "other_value", OTHER,	"klp_target_value",	new_value },
+	{ "other_sleep", OTHER,	"klp_target_sleep",	new_sleep },
 };
 
 /* ---- the patch ---- */
 
-static struct klp_func vmlinux_funcs[ARRAY_SIZE(funcs) + 1];
-static struct klp_func target_funcs[ARRAY_SIZE(funcs) + 1];
+/* One array for each object. */
+static const char * const names[] = {
+	[TARGET] = "klp_target",
+	[OTHER] = "klp_other",
+};
+
+static struct klp_func object_funcs[ARRAY_SIZE(names)][ARRAY_SIZE(funcs) + 1];
 static struct klp_state states[ARRAY_SIZE(state) / 2 + 1];
-static struct klp_object objs[3];
+static struct klp_object objs[ARRAY_SIZE(names) + 1];
 static struct klp_patch patch = {
 	.mod = THIS_MODULE,
 	.objs = objs,
@@ -149,7 +156,7 @@ static int add_func(char *spec)
 	for (i = 0; i < ARRAY_SIZE(known); i++) {
 		if (strcmp(known[i].key, key))
 			continue;
-		func = known[i].object ? target_funcs : vmlinux_funcs;
+		func = object_funcs[known[i].object];
 		while (func->old_name)
 			func++;
 		func->old_name = known[i].name;
@@ -228,17 +235,18 @@ static int __init patch_init(void)
 		states[i].version = state[2 * i + 1];
 	}
 
-	/* With callbacks both objects are there even without functions. */
-	if (vmlinux_funcs->old_name || callbacks)
-		(obj++)->funcs = vmlinux_funcs;
-	if (target_funcs->old_name || callbacks) {
-		obj->name = TARGET;
-		(obj++)->funcs = target_funcs;
+	/* With callbacks all objects are there even without functions. */
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!object_funcs[i]->old_name && !callbacks)
+			continue;
+		obj->name = names[i];
+		obj->funcs = object_funcs[i];
+		if (callbacks)
+			obj->callbacks = (struct klp_callbacks) {
+				pre_patch, post_patch, pre_unpatch, post_unpatch
+			};
+		obj++;
 	}
-	for (i = 0; callbacks && objs + i < obj; i++)
-		objs[i].callbacks = (struct klp_callbacks) {
-			pre_patch, post_patch, pre_unpatch, post_unpatch
-		};
 
 	patch.replace = replace;
 	patch.states = state[0] ? states : NULL;

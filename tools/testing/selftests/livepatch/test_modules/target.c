@@ -3,7 +3,7 @@
  * klp_target: functions to be patched, and ways to be in them. Each original
  * says 0, the replacement in klp_patch_vN says N.
  *
- * In debugfs, folder klp_target:
+ * In debugfs, folder klp_target (or klp_other, see other.c):
  *   value, twin1, twin2	what the functions return
  *   init_value			what klp_target_value() returned in this module's init
  *   sleep, deep		a read sleeps in the function, or 200 frames below
@@ -401,7 +401,7 @@ static int __init target_init(void)
 
 	init_value = klp_target_value() + klp_target_notrace();
 
-	dir = debugfs_create_dir("klp_target", NULL);
+	dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		debugfs_create_file(files[i].name, 0600, dir, NULL, files[i].fops);
 	debugfs_create_u32("init_value", 0400, dir, &init_value);

@@ -1,0 +1,189 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Modules that come and go while patches for them are there.
+
+# scenario calls what is here.
+# shellcheck disable=SC2317
+
+. "$(dirname "$0")/functions.sh"
+
+P=$LIVEPATCH/klp_patch_v1
+
+# Nothing of a module runs unpatched, its init included.
+late() {
+	local i
+
+	enable klp_patch_v1
+	for i in 1 2; do
+		load klp_target
+		file_is "$TARGET/init_value" 1
+		file_is "$P/klp_target/patched" 1
+		is "$(value value)" 1 "version"
+		unload klp_target
+		file_is "$P/klp_target/patched" 0
+		is "$(cmdline)" 1 "version of the kernel's function"
+	done
+	load klp_target
+	remove klp_patch_v1
+	is "$(value value)" 0 "version"
+	unload klp_target
+	load klp_target
+	file_is "$TARGET/init_value" 0
+}
+
+# A sleeper in another module's function holds a transition up.
+hold_up() {
+	reader sleep "$OTHER"
+	sleepers 1 "$OTHER"
+}
+
+# The module that comes takes on the phase that the patch is in.
+comes_in() {
+	local to=$1
+
+	echo 0 >"$STUCK"
+	load klp_other
+	if [[ $to == patching ]]; then
+		hold_up
+		load klp_patch_v1 funcs=other_sleep,value
+	else
+		enable klp_patch_v1 funcs=other_sleep,value
+		hold_up
+		echo 0 >"$P/enabled"
+	fi
+	file_is "$P/transition" 1
+	load klp_target
+	file_is "$P/klp_target/patched" 1
+	# The loader has switched already, and so has the reader of the file.
+	if [[ $to == patching ]]; then
+		is "$(value value)" 1 "version"
+		release "$OTHER"
+		wait_patched klp_patch_v1
+		is "$(value value)" 1 "version"
+	else
+		is "$(value value)" 0 "version"
+		release "$OTHER"
+		wait_gone klp_patch_v1
+		is "$(value value)" 0 "version"
+	fi
+}
+
+# Its functions stop to block, and it does not matter any more.
+goes_in() {
+	echo 0 >"$STUCK"
+	load klp_other
+	load klp_target
+	hold_up
+	load klp_patch_v1 funcs=other_sleep,value
+	unload klp_target
+	file_is "$P/transition" 1
+	file_is "$P/klp_target/patched" 0
+	load klp_target
+	is "$(value value)" 1 "version after another load"
+	unload klp_target
+	echo 0 >"$P/enabled"
+	wait_gone klp_patch_v1
+	wait_unused klp_patch_v1
+	unload klp_patch_v1
+	release "$OTHER"
+	sleepers 0 "$OTHER"
+
+	load klp_target
+	enable klp_patch_v1 funcs=other_sleep,value
+	hold_up
+	echo 0 >"$P/enabled"
+	unload klp_target
+	file_is "$P/transition" 1
+	release "$OTHER"
+	wait_gone klp_patch_v1
+}
+
+# A module whose pre_patch fails is not loaded; all else stays as it was.
+refused_module() {
+	local before i
+
+	enable klp_patch_v2 funcs=cmdline,value
+	enable klp_patch_v1 callbacks=1 funcs=value refuse=klp_target
+	before=$(snapshot)
+	for i in 1 2; do
+		load_gets ENOTUNIQ klp_target
+		unchanged "$before"
+		file_is "$P/enabled" 1
+		file_is "$P/transition" 0
+		file_is "$P/klp_target/patched" 0
+		file_is "$LIVEPATCH/klp_patch_v2/klp_target/patched" 0
+		absent "$TARGET"
+		is "$(cmdline)" 2 "version of the other patch"
+	done
+
+	# Allowed, it comes, and is patched by both.
+	echo >/sys/module/klp_patch_v1/parameters/refuse
+	load klp_target
+	file_is "$TARGET/init_value" 1
+	file_is "$LIVEPATCH/klp_patch_v2/klp_target/patched" 1
+	remove klp_patch_v1
+	is "$(value value)" 2 "version"
+	remove klp_patch_v2
+	is "$(value value)" 0 "version"
+}
+
+# A function that is missing in the module that comes.
+missing_function() {
+	local before
+
+	enable klp_patch_v2 funcs=value
+	enable klp_patch_v1 funcs=cmdline,twin
+	before=$(snapshot)
+	load_gets EINVAL klp_target
+	unchanged "$before"
+	is "$(cmdline)" 1 "version"
+	file_is "$LIVEPATCH/klp_patch_v2/klp_target/patched" 0
+	remove klp_patch_v1
+	load klp_target
+	file_is "$TARGET/init_value" 2
+}
+
+# Same name in one module, told apart by position.
+positions() {
+	load klp_target
+	enable klp_patch_v1 funcs=twin:1
+	is "$(value twin1) $(value twin2)" "1 -2" "versions"
+	enable klp_patch_v2 funcs=twin:2
+	is "$(value twin1) $(value twin2)" "1 2" "versions"
+	unload_and_load_target
+	is "$(value twin1) $(value twin2)" "1 2" "versions after another load"
+	remove klp_patch_v1
+	is "$(value twin1) $(value twin2)" "-1 2" "versions"
+	remove klp_patch_v2
+	is "$(value twin1) $(value twin2)" "-1 -2" "versions"
+}
+
+unload_and_load_target() {
+	unload klp_target
+	load klp_target
+}
+
+# A module comes and goes all the time while patches come and go.
+coming_and_going() {
+	(
+		for i in {1..40}; do
+			./klp_module load "$MODULES/klp_target.ko" || exit
+			./klp_module unload klp_target || exit
+		done
+	) >/dev/null &
+	./klp_rounds "$MODULES/klp_patch_v1.ko" klp_patch_v1 40 2>&1 | sed 's/^/# /'
+	wait $! || fail "the module could not be loaded or unloaded"
+	load klp_target
+	is "$(value value) $(cmdline)" "0 0" "versions"
+}
+
+scenario "a module that comes late" late
+scenario "a module comes while tasks are to be patched" comes_in patching
+scenario "a module comes while tasks are to be unpatched" comes_in unpatching
+scenario "a module goes during a transition" goes_in
+scenario "a module that pre_patch refuses" refused_module
+scenario "a module that cannot be patched" missing_function
+scenario "two functions of one name" positions
+scenario "modules and patches at the same time" coming_and_going
+finish
