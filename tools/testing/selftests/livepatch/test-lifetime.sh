@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Structures that a patch module allocates and frees: the core keeps no reference
+# to them after an error, nor after the module was allowed to go. (KASAN sees more.)
+
+# scenario calls what is here.
+# shellcheck disable=SC2317
+
+. "$(dirname "$0")/functions.sh"
+
+freed_after_error() {
+	local before i
+
+	load klp_target
+	before=$(snapshot)
+	for i in 1 2 3; do
+		load_gets "$1" klp_life "$2"
+		unchanged "$before"
+	done
+	# Whoever still refers to the freed memory meets others here.
+	enable klp_patch_v1
+	is "$(cmdline) $(value value)" "1 1" "versions"
+	remove klp_patch_v1
+}
+
+freed_at_exit() {
+	local i
+
+	load klp_target
+	for i in 1 2 3; do
+		enable klp_life
+		is "$(cmdline) $(value value)" "7 7" "versions"
+		remove klp_life
+		is "$(cmdline) $(value value)" "0 0" "versions"
+	done
+}
+
+# Replaced, it is released without anybody asking.
+freed_after_replace() {
+	load klp_target
+	enable klp_life
+	enable klp_patch_v2 replace=1 funcs=value
+	wait_gone klp_life
+	wait_unused klp_life
+	unload klp_life
+	is "$(cmdline) $(value value)" "0 2" "versions"
+	remove klp_patch_v2
+}
+
+# A module that was patched goes before the patch does.
+target_goes_first() {
+	load klp_target
+	enable klp_life
+	unload klp_target
+	remove klp_life
+	load klp_target
+	is "$(value value)" 0 "version"
+}
+
+no_functions() {
+	load klp_target
+	enable klp_life empty=1
+	is "$(cmdline) $(value value)" "0 0" "versions"
+	is "$(param klp_life called)" 2 "calls of pre_patch"
+	remove klp_life
+}
+
+scenario "freed after a function was not found" freed_after_error ENOENT missing=1
+scenario "freed after pre_patch has failed" freed_after_error ENOTUNIQ refuse=1
+scenario "freed at exit" freed_at_exit
+scenario "freed after atomic replace" freed_after_replace
+scenario "freed after what it patches" target_goes_first
+scenario "objects without functions" no_functions
+finish
