@@ -25,6 +25,9 @@ static DECLARE_WAIT_QUEUE_HEAD(klp_settled);
 
 static struct workqueue_struct *klp_wq;
 
+/* Constant once patch modules can be loaded. */
+static bool klp_ready;
+
 static void klp_complete_fn(struct work_struct *work);
 static DECLARE_WORK(klp_complete_work, klp_complete_fn);
 
@@ -103,7 +106,7 @@ static int klp_check_call(const struct klp_patch *patch)
 		pr_err("module '%s' is not marked as a livepatch module\n", patch->mod->name);
 		return -EINVAL;
 	}
-	if (!klp_wq) {
+	if (!klp_ready) {
 		pr_err("patch '%s': live patching could not be initialized\n",
 		       patch->mod->name);
 		return -ENODEV;
@@ -359,23 +362,21 @@ void klp_module_going(struct module *mod)
 
 static int __init klp_init(void)
 {
-	struct workqueue_struct *wq;
 	int err;
 
 	err = klp_sysfs_init();
 	if (err)
 		return err;
+
+	klp_wq = alloc_workqueue("livepatch", WQ_UNBOUND | WQ_HIGHPRI, 1);
+	if (!klp_wq)
+		return -ENOMEM;
 	err = klp_tasks_init(klp_queue_completion);
 	if (err)
 		return err;
 
-	wq = alloc_workqueue("livepatch", WQ_UNBOUND | WQ_HIGHPRI, 1);
-	if (!wq)
-		return -ENOMEM;
 	klp_debugfs_init();
-
-	/* Last: klp_enable_patch() looks at it. */
-	klp_wq = wq;
+	klp_ready = true;
 	return 0;
 }
 module_init(klp_init);

@@ -420,21 +420,25 @@ static void klp_set_state(struct task_struct *task, void *arg)
 	WRITE_ONCE(task->patch_state, *state);
 }
 
-/* The task of the first number from *nr on; NULL behind the last. */
-static struct task_struct *klp_next_task(int *nr)
+/*
+ * Go on to the next number in use. False behind the last one; *task is NULL if
+ * the number is not a task's, but a group's or a session's.
+ */
+static bool klp_next_task(int *nr, struct task_struct **task)
 {
-	struct task_struct *task = NULL;
 	struct pid *pid;
 
 	guard(rcu)();
-	while (!task) {
-		pid = find_ge_pid(*nr, &init_pid_ns);
-		if (!pid)
-			return NULL;
-		*nr = pid_nr(pid) + 1;
-		task = pid_task(pid, PIDTYPE_PID);
-	}
-	return get_task_struct(task);
+	*task = NULL;
+	pid = find_ge_pid(*nr, &init_pid_ns);
+	if (!pid)
+		return false;
+
+	*nr = pid_nr(pid) + 1;
+	*task = pid_task(pid, PIDTYPE_PID);
+	if (*task)
+		get_task_struct(*task);
+	return true;
 }
 
 /*
@@ -450,9 +454,11 @@ static void klp_walk(void (*visit)(struct task_struct *task, void *arg), void *a
 	struct task_struct *task;
 	int nr = 1;
 
-	while ((task = klp_next_task(&nr))) {
-		visit(task, arg);
-		put_task_struct(task);
+	while (klp_next_task(&nr, &task)) {
+		if (task) {
+			visit(task, arg);
+			put_task_struct(task);
+		}
 		cond_resched();
 	}
 }
@@ -690,6 +696,8 @@ void klp_tasks_rescan(void)
  */
 void klp_tasks_force(void)
 {
+	/* Twice: a child may be linked behind the walk, of a parent ahead of it. */
+	klp_visit_pending(true);
 	klp_visit_pending(true);
 }
 
@@ -728,24 +736,21 @@ static int klp_look_at_task(struct task_struct *task, void *arg)
 }
 
 /* Numbers behind all others stand for the idle tasks of CPUs. */
-static struct task_struct *klp_next_task_or_idle(int *nr)
+static bool klp_next_task_or_idle(int *nr, struct task_struct **task)
 {
-	struct task_struct *task = NULL;
+	unsigned int cpu;
 
-	if (*nr <= PID_MAX_LIMIT)
-		task = klp_next_task(nr);
-	if (!task && *nr <= PID_MAX_LIMIT)
-		*nr = PID_MAX_LIMIT + 1;
-	while (!task && *nr - PID_MAX_LIMIT <= nr_cpu_ids) {
-		unsigned int cpu = *nr - PID_MAX_LIMIT - 1;
+	if (*nr <= PID_MAX_LIMIT && klp_next_task(nr, task))
+		return true;
 
-		if (cpu_possible(cpu))
-			task = idle_task(cpu);
-		if (task)
-			get_task_struct(task);
-		++*nr;
-	}
-	return task;
+	cpu = max(*nr - PID_MAX_LIMIT - 1, 0);
+	if (cpu >= nr_cpu_ids)
+		return false;
+	*nr = PID_MAX_LIMIT + 1 + cpu + 1;
+	*task = cpu_possible(cpu) ? idle_task(cpu) : NULL;
+	if (*task)
+		get_task_struct(*task);
+	return true;
 }
 
 /**
@@ -763,13 +768,14 @@ bool klp_tasks_next_blocker(int *nr, struct klp_blocker *blocker)
 	if (!klp_tasks_pending())
 		return false;
 
-	while ((task = klp_next_task_or_idle(nr))) {
-		if (klp_patch_pending(task)) {
+	while (klp_next_task_or_idle(nr, &task)) {
+		if (task && klp_patch_pending(task)) {
 			*blocker = (struct klp_blocker){ .task = task };
 			task_call_func(task, klp_look_at_task, blocker);
 			return true;
 		}
-		put_task_struct(task);
+		if (task)
+			put_task_struct(task);
 		cond_resched();
 	}
 	return false;
