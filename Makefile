@@ -5,7 +5,7 @@
 
 export CONFIG KSRC TESTS BUILD LIMIT
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock check clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross clean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
 	@echo '  make boot         a shell in the VM'
 	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, kernel-doc, models'
+	@echo '  make cross        compile the core for other architectures'
 	@echo
 	@echo '  make deps         install missing Debian packages'
 	@echo '  make tree         build/linux: a stock tree, ours laid in, patches/ applied'
@@ -60,6 +61,9 @@ test-stock:
 
 check:
 	@scripts/check.sh
+
+cross:
+	@scripts/cross.sh
 
 clean:
 	rm -rf $(or $(BUILD),build)

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Compile the livepatch core, and what calls it, for each 64-bit architecture
+# that has live patching and that Debian has a compiler for.
+
+. "$(dirname "$0")/lib.sh"
+
+"$SCRIPTS/deps.sh" cross
+lock_build
+"$SCRIPTS/tree.sh"
+
+objects=(
+	kernel/livepatch/ kernel/module/ kernel/sched/ kernel/entry/
+	kernel/fork.o kernel/exit.o kernel/trace/ftrace.o init/init_task.o
+	fs/proc/base.o
+)
+
+# cross ARCH PREFIX
+cross() {
+	local arch=$1 prefix=$2 out
+
+	KERNEL=$BUILD/kernel-$arch
+	mkdir -p "$KERNEL"
+	case $arch in
+	powerpc) config=ppc64le_defconfig ;;
+	*) config=defconfig ;;
+	esac
+	set -- ARCH="$arch" CROSS_COMPILE="$prefix" CC="${prefix}gcc"
+	if [[ ! -e $KERNEL/.config || $ROOT/configs/cross.config -nt $KERNEL/.config ]]; then
+		kmake "$@" "$config"
+		(cd "$TREE" && ARCH=$arch CROSS_COMPILE=$prefix scripts/kconfig/merge_config.sh \
+			-m -O "$KERNEL" "$KERNEL/.config" "$ROOT/configs/cross.config")
+		kmake "$@" olddefconfig
+		grep -qx CONFIG_LIVEPATCH=y "$KERNEL/.config" || {
+			echo "error: CONFIG_LIVEPATCH did not stick for $arch, look up its dependencies"
+			return 1
+		}
+	fi
+	kmake "$@" prepare
+	# Everything must compile; a warning in what is ours is an error.
+	out=$(kmake "$@" W=1 "${objects[@]}" 2>&1) || { echo "$out"; return 1; }
+	echo "$out"
+	! grep -E '(^|/)(kernel/livepatch/|include/linux/livepatch|include/trace/events/livepatch)[^ ]*: (warning|error):' <<<"$out"
+}
+
+phase "compile for x86" cross-x86 cross x86_64 ''
+phase "compile for s390" cross-s390 cross s390 s390x-linux-gnu-
+phase "compile for powerpc" cross-powerpc cross powerpc powerpc64le-linux-gnu-
+if command -v loongarch64-linux-gnu-gcc >/dev/null; then
+	phase "compile for loongarch" cross-loongarch cross loongarch loongarch64-linux-gnu-
+else
+	say "  loongarch is left out: there is no loongarch64-linux-gnu-gcc, and Debian 12 has none"
+fi
