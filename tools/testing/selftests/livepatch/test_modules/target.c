@@ -270,6 +270,18 @@ static int busy_thread(void *data)
 	return 0;
 }
 
+/* Nearly always on the way into the function. Only for preempt=full. */
+static int call_thread(void *data)
+{
+	int i;
+
+	while (!kthread_should_stop()) {
+		for (i = 0; i < 100; i++)
+			klp_target_value();
+	}
+	return 0;
+}
+
 static int pair_thread(void *data)
 {
 	while (!kthread_should_stop()) {
@@ -288,6 +300,7 @@ static const struct {
 	{ "idle", idle_thread },
 	{ "resched", resched_thread },
 	{ "busy", busy_thread },
+	{ "call", call_thread },
 	{ "pair", pair_thread },
 };
 
