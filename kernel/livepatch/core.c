@@ -92,6 +92,17 @@ static int klp_bind_patch(struct klp_patch *patch)
 	return 0;
 }
 
+/* Late relocations of a patch that is given up are taken back. */
+static void klp_unbind_patch(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+
+	klp_for_each_object(patch, obj) {
+		if (obj->mod)
+			klp_object_unbind(patch, obj);
+	}
+}
+
 static int klp_check_call(const struct klp_patch *patch)
 {
 	if (!patch || !patch->mod) {
@@ -193,6 +204,8 @@ int klp_enable_patch(struct klp_patch *patch)
 		klp_transition_discard(patch);
 	else
 		err = klp_transition_enable(patch);
+	if (err)
+		klp_unbind_patch(patch);
 	mutex_unlock(&klp_mutex);
 	if (!err)
 		return 0;

@@ -27,13 +27,14 @@
  *
  *   6  core.c		klp_enable_patch(), modules coming and going, init
  *   5  sysfs.c, debugfs.c	what is shown, what is asked for
- *   4  transition.c	phases and the order of steps
  *      state.c		system states and their compatibility
+ *   4  transition.c	phases and the order of steps
  *   3  patch.c		the list of patches, a patch's tree, no-ops
  *      task.c		each task's switch, the count of those to come
  *   2  object.c		an object bound to vmlinux or a module; callbacks
- *   1  site.c		redirection
- *      symbol.c, reloc.c	names to addresses
+ *   1  reloc.c		late relocations
+ *   0  symbol.c		names to addresses
+ *      site.c		redirection
  *      range.c		which addresses may not be on a stack
  *      shadow.c		shadow variables
  *
@@ -48,7 +49,7 @@
  *   P: a task's pi_lock and, if it is runnable, its run-queue lock (what
  *      task_call_func() takes): a task that is not current is switched under
  *      them, so that it stays off its CPU.
- *   S: shadow.c's bucket locks. Nothing is taken inside.
+ *   S: klp_shadow_lock. Constructors and destructors run under it.
  *   R: readers have preemption off or run in an RCU read-side section;
  *      written under M.
  *
@@ -58,7 +59,7 @@
  * The entry points that take no lock of ours are the ftrace handler (site.c),
  * and in task.c the way out of the kernel, the scheduler's hook, the idle
  * loop, fork (under T) and exit. They look only at what is published for them:
- * klp_site::version[], the site table, klp_switch_goal, klp_fork_state, the
+ * klp_site::version[], the site table, klp_switch_goal, klp_base_state, the
  * range index, a task's TIF_PATCH_PENDING and patch_state. Each of these says
  * at its declaration who writes it and what orders it.
  */
@@ -219,6 +220,7 @@ struct klp_site {
 	bool hooked;
 };
 
+unsigned long klp_site_location(const struct klp_func *func);
 int klp_site_attach(struct klp_func *func);
 void klp_site_detach(struct klp_func *func);
 void klp_site_split(struct klp_func *func);

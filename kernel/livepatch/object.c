@@ -8,8 +8,6 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/ftrace.h>
-
 #include "internal.h"
 
 /**
@@ -61,7 +59,7 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 		goto err_relocs;
 
 	klp_for_each_func(obj, func) {
-		if (!func->old.addr || ftrace_location(func->old.addr))
+		if (!func->old.addr || klp_site_location(func))
 			continue;
 		pr_err("patch '%s': object '%s': function '%s' cannot be traced\n",
 		       patch->mod->name, klp_object_label(obj), func->old_name);
@@ -120,6 +118,7 @@ int klp_object_attach(struct klp_object *obj)
 			klp_object_detach(obj);
 			return err;
 		}
+		cond_resched();
 	}
 	obj->patched = true;
 	return 0;

@@ -156,6 +156,20 @@ struct klp_func *klp_site_below(struct klp_func *func)
 }
 
 /**
+ * klp_site_location() - where ftrace is called in a function
+ * @func: the function, its original's address and size known
+ *
+ * What ftrace_location() finds too, but that asks kallsyms for the size again.
+ *
+ * Context: may sleep.
+ * Return: the location, or 0 if the function cannot be traced.
+ */
+unsigned long klp_site_location(const struct klp_func *func)
+{
+	return ftrace_location_range(func->old.addr, func->old.addr + func->old.size - 1);
+}
+
+/**
  * klp_site_attach() - put a function on top of its site
  * @func: the function, bound to its address
  *
@@ -167,7 +181,7 @@ struct klp_func *klp_site_below(struct klp_func *func)
  */
 int klp_site_attach(struct klp_func *func)
 {
-	unsigned long ip = ftrace_location(func->old.addr);
+	unsigned long ip = klp_site_location(func);
 	struct klp_site *site;
 
 	lockdep_assert_held(&klp_mutex);

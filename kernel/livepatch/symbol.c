@@ -11,6 +11,7 @@
 
 #include <linux/kallsyms.h>
 #include <linux/module_symbol.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -22,6 +23,9 @@
  * the function itself on its stack.
  */
 #define KLP_COLD_SUFFIX	".cold"
+
+/* No function is as large; what is has no symbol behind it. */
+#define KLP_SIZE_MAX	SZ_16M
 
 /* The length of a symbol's name without that suffix, and whether it had one. */
 static size_t klp_strip_cold(const char *name, bool *cold)
@@ -350,12 +354,6 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 			break;
 		}
 		func->old.addr = query[i].addr;
-		if (!kallsyms_lookup_size_offset(func->old.addr, &func->old.size, NULL)) {
-			pr_err("patch '%s': object '%s': function '%s,%lu' has no known size\n",
-			       patch->mod->name, klp_object_label(obj),
-			       func->old_name, func->old_sympos);
-			err = -ENOENT;
-		}
 		func->old_cold = klp_symbol_extent(&query[i].cold);
 	}
 	if (!err)
@@ -364,23 +362,23 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 	return err;
 }
 
-static int klp_func_new_cmp(const void *a, const void *b)
+static int klp_extent_cmp(const void *a, const void *b)
 {
-	const struct klp_func *fa = *(const struct klp_func **)a;
-	const struct klp_func *fb = *(const struct klp_func **)b;
+	const struct klp_extent *ea = *(const struct klp_extent **)a;
+	const struct klp_extent *eb = *(const struct klp_extent **)b;
 
-	if (fa->new.addr != fb->new.addr)
-		return fa->new.addr < fb->new.addr ? -1 : 1;
+	if (ea->addr != eb->addr)
+		return ea->addr < eb->addr ? -1 : 1;
 	return 0;
 }
 
 /**
- * struct klp_layout - a pass over the patch module's symbols
- * @func:	functions sorted by the address of their replacement
+ * struct klp_layout - a pass over a module's symbols for the sizes of functions
+ * @extent:	the functions; their addresses are known
  * @nr:		so many
  */
 struct klp_layout {
-	struct klp_func **func;
+	struct klp_extent **extent;
 	unsigned int nr;
 };
 
@@ -396,53 +394,104 @@ static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
 
-		if (layout->func[mid]->new.addr < addr)
+		if (layout->extent[mid]->addr < addr)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	if (low) {
-		struct klp_extent *extent = &layout->func[low - 1]->new;
+		struct klp_extent *extent = layout->extent[low - 1];
 
 		extent->size = min(extent->size, addr - extent->addr);
 	}
 	return 0;
 }
 
-static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
+/*
+ * Find the sizes of functions of a module in one pass over its symbols, where
+ * kallsyms would make one for each. The last one of a section has no symbol
+ * behind it; kallsyms knows where the section ends.
+ */
+static bool klp_layout_run(const char *modname, struct klp_layout *layout)
 {
-	const struct module_memory *text = &patch->mod->mem[MOD_TEXT];
-	struct klp_layout layout = {};
-	struct klp_func *func;
 	unsigned int i;
 
-	layout.func = kvcalloc(klp_count_funcs(obj), sizeof(*layout.func), GFP_KERNEL);
-	if (!layout.func)
+	sort(layout->extent, layout->nr, sizeof(*layout->extent), klp_extent_cmp, NULL);
+	for (i = 0; i < layout->nr; i++)
+		layout->extent[i]->size = ULONG_MAX;
+
+	module_kallsyms_on_each_symbol(modname, klp_layout_symbol, layout);
+
+	/* Backwards: of several with one address, only the last has its size. */
+	for (i = layout->nr; i-- > 0;) {
+		struct klp_extent *extent = layout->extent[i];
+
+		if (i + 1 < layout->nr && layout->extent[i + 1]->addr == extent->addr)
+			extent->size = layout->extent[i + 1]->size;
+		else if (extent->size > KLP_SIZE_MAX &&
+			 !kallsyms_lookup_size_offset(extent->addr, &extent->size, NULL))
+			return false;
+	}
+	return true;
+}
+
+static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
+{
+	struct klp_layout layout = {};
+	struct klp_func *func;
+	bool found = true;
+
+	layout.extent = kvcalloc(klp_count_funcs(obj), sizeof(*layout.extent), GFP_KERNEL);
+	if (!layout.extent)
+		return -ENOMEM;
+
+	klp_for_each_func(obj, func) {
+		if (!func->old.addr)
+			continue;
+		layout.extent[layout.nr++] = &func->old;
+		if (!obj->name)
+			found &= kallsyms_lookup_size_offset(func->old.addr, &func->old.size, NULL);
+	}
+	if (obj->name)
+		found = klp_layout_run(obj->name, &layout);
+	kvfree(layout.extent);
+	if (found)
+		return 0;
+
+	pr_err("patch '%s': object '%s': a function has no known size\n",
+	       patch->mod->name, klp_object_label(obj));
+	return -ENOENT;
+}
+
+static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
+{
+	struct klp_layout layout = {};
+	struct klp_func *func;
+	int err = 0;
+
+	layout.extent = kvcalloc(klp_count_funcs(obj), sizeof(*layout.extent), GFP_KERNEL);
+	if (!layout.extent)
 		return -ENOMEM;
 
 	klp_for_each_func(obj, func) {
 		if (func->nop)
 			continue;
 		func->new.addr = (unsigned long)func->new_func;
-		func->new.size = (unsigned long)text->base + text->size - func->new.addr;
-		if (!within_module_mem_type(func->new.addr, patch->mod, MOD_TEXT)) {
-			pr_err("patch '%s': object '%s': the new '%s' is not in the patch module's text\n",
-			       patch->mod->name, klp_object_label(obj), func->old_name);
-			kvfree(layout.func);
-			return -EINVAL;
-		}
-		layout.func[layout.nr++] = func;
+		layout.extent[layout.nr++] = &func->new;
+		if (within_module_mem_type(func->new.addr, patch->mod, MOD_TEXT))
+			continue;
+		pr_err("patch '%s': object '%s': the new '%s' is not in the patch module's text\n",
+		       patch->mod->name, klp_object_label(obj), func->old_name);
+		err = -EINVAL;
+		break;
 	}
-	sort(layout.func, layout.nr, sizeof(*layout.func), klp_func_new_cmp, NULL);
-	module_kallsyms_on_each_symbol(patch->mod->name, klp_layout_symbol, &layout);
-
-	/* Backwards: of several with one replacement, only the last has its size. */
-	for (i = layout.nr; i-- > 1;) {
-		if (layout.func[i - 1]->new.addr == layout.func[i]->new.addr)
-			layout.func[i - 1]->new.size = layout.func[i]->new.size;
+	if (!err && !klp_layout_run(patch->mod->name, &layout)) {
+		pr_err("patch '%s': object '%s': a new function has no known size\n",
+		       patch->mod->name, klp_object_label(obj));
+		err = -ENOENT;
 	}
-	kvfree(layout.func);
-	return 0;
+	kvfree(layout.extent);
+	return err;
 }
 
 /**
@@ -462,6 +511,8 @@ int klp_symbols_bind(struct klp_patch *patch, struct klp_object *obj)
 	lockdep_assert_held(&klp_mutex);
 
 	err = klp_bind_old(patch, obj);
+	if (!err)
+		err = klp_size_old(patch, obj);
 	if (!err)
 		err = klp_bind_new(patch, obj);
 	return err;

@@ -70,7 +70,7 @@ TRACE_EVENT(klp_task_refused,
 		__entry->pid = task->pid;
 		__entry->addr = addr;
 	),
-	TP_printk("comm=%s pid=%d func=%ps",
+	TP_printk("comm=%s pid=%d func=%pS",
 		  __entry->comm, __entry->pid, (void *)__entry->addr)
 );
 
