@@ -339,23 +339,22 @@ static unsigned int klp_find_refused(unsigned long *ips, unsigned int nr)
 	return bad - 1;
 }
 
-/* The locations of the sites in that list that are wanted, or NULL without memory. */
-static unsigned long *klp_update_ips(bool (*wanted)(const struct klp_site *), unsigned int *nr)
+/* The locations of sites to hook or to unhook, or NULL without memory. */
+static unsigned long *klp_update_ips(bool hook, unsigned int *nr)
 {
 	struct klp_site *site;
 	unsigned long *ips;
+	unsigned int n = 0;
 
-	*nr = 0;
 	list_for_each_entry(site, &klp_sites_to_update, update_node)
-		*nr += wanted(site);
-
-	ips = kvmalloc_array(*nr ?: 1, sizeof(*ips), GFP_KERNEL);
-	if (!ips)
+		n++;
+	ips = kvmalloc_array(n, sizeof(*ips), GFP_KERNEL);
+	if (n && !ips)
 		return NULL;
 
 	*nr = 0;
 	list_for_each_entry(site, &klp_sites_to_update, update_node) {
-		if (wanted(site))
+		if (hook ? klp_site_to_hook(site) : klp_site_to_unhook(site))
 			ips[(*nr)++] = site->ip;
 	}
 	return ips;
@@ -379,7 +378,7 @@ int klp_sites_hook(struct klp_func **refused)
 	lockdep_assert_held(&klp_mutex);
 
 	*refused = NULL;
-	ips = klp_update_ips(klp_site_to_hook, &nr);
+	ips = klp_update_ips(true, &nr);
 	if (!ips)
 		return -ENOMEM;
 	if (!nr)
@@ -420,7 +419,7 @@ void klp_sites_sweep(void)
 
 	lockdep_assert_held(&klp_mutex);
 
-	ips = klp_update_ips(klp_site_to_unhook, &nr);
+	ips = klp_update_ips(false, &nr);
 	/*
 	 * Without memory the empty sites stay: they lead to the originals, and
 	 * the next sweep removes them.
@@ -437,6 +436,10 @@ void klp_sites_sweep(void)
 	}
 wait:
 	kvfree(ips);
+	/*
+	 * Pairs with the handler: the versions and the table were changed
+	 * before; what they led to is freed, and tasks' states change, after.
+	 */
 	klp_sites_wait_handlers();
 	list_for_each_entry_safe(site, next, &gone, update_node)
 		kfree(site);

@@ -38,9 +38,9 @@
  * The state that tasks switch to, or KLP_TRANSITION_IDLE while none may.
  * Written under M; read with preemption off by whoever switches a task.
  *
- * A goal is set before the first mark that is meant for it (pairs with
- * klp_current_goal()), and taken back before klp_sites_wait_handlers(), after
- * which nobody acts on it any more.
+ * A goal is set before the first mark that is meant for it: klp_mark() pairs
+ * with klp_current_goal(). It is taken back by klp_tasks_close(), whose grace
+ * period outlasts whoever has read it: they act with preemption off.
  */
 static int klp_switch_goal = KLP_TRANSITION_IDLE;
 
@@ -93,8 +93,9 @@ static void klp_count_down(void)
 
 /*
  * Counted before it is marked, so that the count is never less than the number
- * of marks. The atomic bit operation orders the goal before the mark; it pairs
- * with klp_current_goal().
+ * of marks. The atomic bit operation orders the goal before the mark, which
+ * pairs with klp_current_goal(), and the mark before klp_try_switch_task()'s look
+ * at the state, which pairs with klp_unmark().
  */
 static void klp_mark(struct task_struct *task)
 {
@@ -136,7 +137,7 @@ static void klp_switch_task(struct task_struct *task, int goal, enum klp_switch_
  * Wait until each fork that may have missed what was published before has
  * linked its child: from then on a walk finds the child, or the child's fork
  * hook sees what was published. The hook and the linking are one section
- * under T.
+ * under T. Pairs with klp_copy_process().
  */
 static void klp_wait_forks(void)
 {
@@ -177,6 +178,10 @@ static bool klp_check_frame(void *cookie, unsigned long addr)
  */
 static int klp_check_stack(struct task_struct *task, unsigned long *hit)
 {
+	/*
+	 * Never older than the goal that was read: see the release in
+	 * klp_tasks_open(), and klp_current_goal().
+	 */
 	struct klp_frames frames = {
 		.ranges = rcu_dereference_sched(klp_ranges),
 	};
@@ -268,6 +273,7 @@ void klp_try_switch_current(void)
  */
 void klp_copy_process(struct task_struct *child)
 {
+	/* Under T: pairs with klp_wait_forks(). */
 	int base = READ_ONCE(klp_base_state);
 	int goal = READ_ONCE(klp_switch_goal);
 	int state = READ_ONCE(current->patch_state);
@@ -305,6 +311,7 @@ void klp_exit_begin(void)
 	 * for this section: see klp_wait_exiting().
 	 */
 	current->klp_exit_zone = srcu_down_read(&klp_exit_srcu) + 1;
+	__release(&klp_exit_srcu);	/* for sparse: klp_exit_end() ends it */
 
 	preempt_disable();
 	base = READ_ONCE(klp_base_state);
@@ -335,6 +342,7 @@ void klp_exit_end(void)
 	if (!zone)
 		return;
 	current->klp_exit_zone = 0;
+	__acquire(&klp_exit_srcu);
 	srcu_up_read(&klp_exit_srcu, zone - 1);
 }
 
@@ -513,7 +521,10 @@ static int klp_cpu_dead(unsigned int cpu)
 	return 0;
 }
 
-/* Tasks that were on their way out before this call are dead after it. */
+/*
+ * Tasks that were on their way out before this call are dead after it. Pairs
+ * with klp_exit_begin() and klp_exit_end().
+ */
 static void klp_wait_exiting(void)
 {
 	synchronize_srcu_expedited(&klp_exit_srcu);
@@ -551,7 +562,10 @@ void klp_tasks_enter(int state)
 		klp_walk_idle(klp_set_state, &state);
 	}
 
-	/* Those that the walks have not found. */
+	/*
+	 * Those that the walks have not found. What they run last is over with
+	 * the handlers, so these are waited for second.
+	 */
 	klp_wait_exiting();
 	klp_sites_wait_handlers();
 }
