@@ -3,9 +3,9 @@
 # The commands of this repository. Each target is one script in scripts/, whose
 # opening comment says more; every script first runs what it depends on.
 
-export CONFIG KSRC TESTS BUILD LIMIT
+export CONFIG KSRC TESTS BUILD LIMIT QUICK ROUNDS
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench clean
 .NOTPARALLEL:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo '  make test         KUnit and our selftests in the VM'
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
 	@echo '  make boot         a shell in the VM'
+	@echo '  make bench        the stock kernel and ours side by side (QUICK=1: the short part)'
 	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, kernel-doc, models'
 	@echo '  make cross        compile the core for other architectures'
 	@echo
@@ -64,6 +65,9 @@ check:
 
 cross:
 	@scripts/cross.sh
+
+bench:
+	@scripts/bench.sh
 
 clean:
 	rm -rf $(or $(BUILD),build)

@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Measure the stock kernel and ours side by side: same configuration, same
+# modules, same virtual machine. Prints one table; the raw samples stay in
+# build/bench/samples.tsv. What is measured and how: tools/livepatch-bench/README.
+#
+# Environment: QUICK=1	skip what takes stock longer than minutes
+#	       ROUNDS=N	how often each thing is measured (3)
+
+. "$(dirname "$0")/lib.sh"
+
+TARBALL=/usr/src/linux-source-6.12.tar.xz
+SOURCES=$ROOT/tools/livepatch-bench
+BENCH=$BUILD/bench
+STOCK=$BENCH/stock
+SAMPLES=$BENCH/samples.tsv
+rounds=${ROUNDS:-3}
+# Time is counted in instructions, for which only the TSC is fine enough; the
+# guest's address layout is fixed so that it repeats.
+parameters='nokaslr quiet tsc=reliable tsc_early_khz=1000000'
+
+# The stock tree is a black box: it is unpacked whole, built, and not looked at.
+unpack_stock() {
+	rm -rf "$STOCK/linux" "$STOCK/linux.new"
+	mkdir -p "$STOCK/linux.new"
+	if [[ -n ${KSRC:-} ]]; then
+		rsync -a --exclude=/.git "$KSRC/" "$STOCK/linux.new/"
+		make -s -C "$STOCK/linux.new" mrproper
+	else
+		tar -xJf "$TARBALL" -C "$STOCK/linux.new" --strip-components=1
+	fi
+	mv "$STOCK/linux.new" "$STOCK/linux"
+}
+
+# In a subshell: everything below is then about the stock kernel.
+as_stock() (
+	export BUILD=$STOCK
+	TREE=$STOCK/linux
+	KERNEL=$STOCK/kernel
+	"$@"
+)
+
+# Our configuration; Kconfig drops what the stock tree does not know.
+build_stock() {
+	local wanted=$BENCH/config.ours
+
+	mkdir -p "$KERNEL"
+	if ! cmp -s "$BUILD/config" "$wanted"; then
+		cp "$wanted" "$KERNEL/.config"
+		kmake olddefconfig
+		cp "$wanted" "$BUILD/config"
+	fi
+	# Not even a diagnostic shows its sources.
+	kmake KCFLAGS=-fno-diagnostics-show-caret bzImage modules
+}
+
+build_modules() {
+	local dir=$1
+
+	mkdir -p "$dir"
+	rsync -a "$SOURCES/" "$dir/"
+	make -C "$dir" functions.h klp-bench
+	kmake M="$dir" KCFLAGS=-fno-diagnostics-show-caret modules
+}
+
+# measure WHO NAME OPTIONS PART...: one boot. Lines of the guest that are
+# samples go to the samples, the others show what it is doing.
+measure() {
+	local who=$1 name=$2 options=$3 vm=(env CONFIG=bench "BUILD=$BUILD")
+
+	shift 3
+	[[ $who == ours ]] || vm=(env -u CONFIG "BUILD=$STOCK")
+	say "$who: $*"
+	# shellcheck disable=SC2086 # options are several words
+	"${vm[@]}" "$SCRIPTS/vm.sh" -n "bench-$name" -i -k "$parameters" -t "${LIMIT:-3600}" \
+		-a "$BENCH/modules-$who:/klp/livepatch-bench" $options -- \
+		./bench "$rounds" "$@" | tee "$LOG/bench-$who-$name.log" |
+		awk -F'\t' -v who="$who" -v samples="$SAMPLES" '
+			$1 == "sample" { print who "\t" $2 "\t" $3 >>samples; next }
+			{ sub(/^# /, ""); print "    " $0 }
+			{ fflush() }'
+}
+
+"$SCRIPTS/deps.sh"
+export CONFIG=bench
+VARIANT=-bench KERNEL=$BUILD/kernel-bench
+mkdir -p "$BENCH"
+"$SCRIPTS/kernel.sh"
+"$SCRIPTS/rootfs.sh"
+phase "build modules" bench-modules build_modules "$BENCH/modules-ours"
+
+cp "$KERNEL/.config" "$BENCH/config.ours"
+if [[ ! -e $STOCK/linux/Makefile ]]; then
+	phase "unpack the stock tree" bench-unpack unpack_stock
+fi
+say "  the stock kernel takes ten minutes when it is built for the first time"
+phase "build the stock kernel" bench-stock as_stock build_stock
+phase "build modules for it" bench-stock-modules as_stock build_modules "$BENCH/modules-stock"
+ln -sfn "$ROOTFS" "$STOCK/rootfs.img"
+
+rm -f "$SAMPLES"
+few=(call idle 100 leave spin shadow)
+many=(replace 10000)
+if [[ -n ${QUICK:-} ]]; then
+	rounds=1
+	measure ours few '-m 2048' "${few[@]}"
+	measure stock few '-m 2048' call idle_1 100_1 leave shadow
+else
+	measure ours few '-m 2048' "${few[@]}" "${many[@]}"
+	# The worst fork: with one CPU, as two that QEMU runs in turns delay each other.
+	measure ours fork '-m 2048 -c 1' fork
+	measure stock few '-m 2048' "${few[@]}" "${many[@]}"
+	measure stock fork '-m 2048 -c 1' fork
+fi
+
+awk -v quick="${QUICK:-}" -f "$SOURCES/table.awk" "$SAMPLES" | tee "$BENCH/table.txt"
+say "raw samples: $SAMPLES"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# From samples (who, metric, value) to the table: medians side by side, and the
+# range of each as its spread.
+
+BEGIN {
+	FS = "\t"
+	MS = 1000000
+	row("call.plain", "call of a function, not patched (instructions)", 10000)
+	row("call.patched", "call of a patched function (instructions)", 10000)
+	group("idle", "idle")
+	group("tasks100", "100 tasks")
+	group("tasks10000", "10,000 tasks")
+	group("tasks100000", "100,000 tasks")
+	row("replace.1000.complete", "replace 1,000 by 1 function (ms)", MS)
+	row("leave.user.left", "left by last task -> complete (ms)", MS)
+	row("leave.user.left", "  maximum", MS, "max")
+	row("spin.1.disable.gone", "disable 1 function, a CPU-bound task (ms)", MS)
+	row("fork.1000.fork_before_worst", "worst fork, 10,000 tasks, no transition (ms)", MS, "max")
+	row("fork.1000.fork_worst", "worst fork, 1,000 functions (ms)", MS, "max")
+	row("shadow.get.1000", "shadow get, 1,000 live (instructions)", 1000)
+	row("shadow.get.100000", "shadow get, 100,000 live", 1000)
+	row("shadow.get.500000", "shadow get, 500,000 live", 1000)
+	row("shadow.alloc.1000", "shadow alloc, 1,000 live (instructions)", 1000)
+	row("shadow.alloc.500000", "shadow alloc, 500,000 live", 1000)
+}
+
+function row(metric, text, unit, how)
+{
+	metrics[++rows] = metric
+	texts[rows] = text
+	units[rows] = unit
+	hows[rows] = how
+}
+
+function group(prefix, text)
+{
+	row(prefix ".1.enable.insmod", "enable 1 function, " text ": insmod (ms)", MS)
+	row(prefix ".1.enable.complete", "  complete", MS)
+	row(prefix ".1.disable.gone", "disable 1 function, " text " (ms)", MS)
+	row(prefix ".1000.enable.insmod", "enable 1,000 functions, " text ": insmod (ms)", MS)
+	row(prefix ".1000.enable.complete", "  complete", MS)
+	row(prefix ".1000.disable.gone", "disable 1,000 functions, " text " (ms)", MS)
+}
+
+{
+	n = ++number[$1, $2]
+	# In ascending order, for the median.
+	for (i = n; i > 1 && value[$1, $2, i - 1] > $3 + 0; i--)
+		value[$1, $2, i] = value[$1, $2, i - 1]
+	value[$1, $2, i] = $3 + 0
+}
+
+function result(who, r,   m, n)
+{
+	m = metrics[r]
+	n = number[who, m]
+	return value[who, m, hows[r] == "max" ? n : int((n + 1) / 2)] / units[r]
+}
+
+function spread(who, r,   m, n)
+{
+	m = metrics[r]
+	n = number[who, m]
+	if (n < 2)
+		return "-"
+	return sprintf("%.3g..%.3g", value[who, m, 1] / units[r], value[who, m, n] / units[r])
+}
+
+END {
+	printf "%-54s %10s %10s %8s  %s\n", "metric", "stock", "ours", "ratio", "spread: stock; ours (samples)"
+	for (r = 1; r <= rows; r++) {
+		m = metrics[r]
+		if (!number["ours", m] && !number["stock", m])
+			continue
+		stock = number["stock", m] ? sprintf("%.2f", result("stock", r)) : "skipped"
+		ours = number["ours", m] ? sprintf("%.2f", result("ours", r)) : "skipped"
+		ratio = number["stock", m] && number["ours", m] && result("ours", r) ? \
+			sprintf("%.4g", result("stock", r) / result("ours", r)) : "-"
+		printf "%-54s %10s %10s %8s  %s; %s (%d, %d)\n", texts[r], stock, ours, ratio, \
+			spread("stock", r), spread("ours", r), number["stock", m], number["ours", m]
+	}
+	if (quick)
+		print "skipped: takes the stock kernel too long for QUICK=1"
+}
