@@ -12,7 +12,7 @@
 
 . "$(dirname "$0")/functions.sh"
 
-ROUNDS=${KLP_ROUNDS:-150}
+ROUNDS=${KLP_ROUNDS:-100}
 
 # consistent USERS KTHREADS
 consistent() {
