@@ -49,6 +49,8 @@ static void klp_test_begin(void)
 
 static void klp_test_end(void)
 {
+	/* What a failed test leaves must not fail the next one, too. */
+	atomic_set(&klp_nr_pending, 0);
 	irq_work_sync(&klp_zero_work);
 	klp_all_switched = klp_test_saved;
 	mutex_unlock(&klp_mutex);
@@ -392,7 +394,7 @@ enum klp_test_life { KLP_TEST_FREE, KLP_TEST_ALIVE, KLP_TEST_EXITING, KLP_TEST_D
  * @task:	tasks that never run
  * @life:	what has become of each
  * @rnd:	where orders come from
- * @scanning:	klp_tasks_open() is at work
+ * @walks:	so many walks of klp_tasks_open() are still to come
  * @zeros:	how often the count came to zero
  * @step:	number of the step
  * @wrong:	what was not true first, or NULL
@@ -401,7 +403,7 @@ struct klp_test_world {
 	struct task_struct *task[KLP_TEST_TASKS];
 	enum klp_test_life life[KLP_TEST_TASKS];
 	struct rnd_state rnd;
-	bool scanning;
+	unsigned int walks;
 	unsigned int zeros;
 	unsigned int step;
 	const char *wrong;
@@ -535,7 +537,8 @@ static void klp_test_do_walk(struct klp_test_world *w, bool mark, bool force)
 	int i;
 
 	for (i = 0; i < KLP_TEST_TASKS; i++) {
-		if (w->life[i] == KLP_TEST_FREE)
+		/* Who exits may be unlinked already: take it for granted. */
+		if (w->life[i] == KLP_TEST_FREE || w->life[i] == KLP_TEST_EXITING)
 			continue;
 		rcu_assign_pointer(klp_ranges, prandom_u32_state(&w->rnd) & 1 ?
 						       &klp_test_no_ranges : NULL);
@@ -543,6 +546,15 @@ static void klp_test_do_walk(struct klp_test_world *w, bool mark, bool force)
 		klp_test_check(w, !force || !klp_patch_pending(w->task[i]), "withstood force");
 	}
 	rcu_assign_pointer(klp_ranges, NULL);
+}
+
+/* klp_wait_exiting() */
+static void klp_test_wait_exiting(struct klp_test_world *w)
+{
+	int i;
+
+	while ((i = klp_test_pick(w, KLP_TEST_EXITING)) >= 0)
+		klp_test_do_die(w, i);
 }
 
 static void klp_test_set_states(struct klp_test_world *w, int state)
@@ -561,16 +573,15 @@ static void klp_test_do_transition(struct klp_test_world *w)
 	bool coin = prandom_u32_state(&w->rnd) & 1;
 
 	if (klp_base_state == KLP_TRANSITION_IDLE) {
-		/* klp_tasks_enter(), which waits for those that exit. */
-		while (klp_test_pick(w, KLP_TEST_EXITING) >= 0)
-			klp_test_do_die(w, klp_test_pick(w, KLP_TEST_EXITING));
+		/* klp_tasks_enter() */
+		klp_test_wait_exiting(w);
 		klp_base_state = coin ? KLP_TEST_NEW : KLP_TEST_OLD;
 		if (klp_base_state == KLP_TEST_NEW)
 			klp_test_set_states(w, klp_base_state);
-	} else if (w->scanning) {
+	} else if (w->walks) {
 		klp_test_do_walk(w, true, false);
-		klp_count_down();
-		w->scanning = false;
+		if (!--w->walks)
+			klp_count_down();
 	} else if (klp_switch_goal == KLP_TRANSITION_IDLE) {
 		if (coin && !klp_tasks_pending()) {
 			/* klp_tasks_leave() */
@@ -578,11 +589,11 @@ static void klp_test_do_transition(struct klp_test_world *w)
 			klp_test_set_states(w, KLP_TRANSITION_IDLE);
 			return;
 		}
-		/* klp_tasks_open(): one of its two walks, what follows later. */
+		/* klp_tasks_open(); who exits now is waited for before the last walk. */
+		klp_test_wait_exiting(w);
 		atomic_inc(&klp_nr_pending);
 		klp_switch_goal = prandom_u32_state(&w->rnd) & 1 ? KLP_TEST_NEW : KLP_TEST_OLD;
-		w->scanning = true;
-		klp_test_do_walk(w, true, false);
+		w->walks = 2;
 	} else if (coin) {
 		klp_test_do_walk(w, false, prandom_u32_state(&w->rnd) % 4 == 0);
 	} else {
@@ -594,7 +605,7 @@ static void klp_test_do_transition(struct klp_test_world *w)
 static void klp_test_check_world(struct klp_test_world *w, int before)
 {
 	int i, count = atomic_read(&klp_nr_pending), marks = 0;
-	bool settled = klp_switch_goal != KLP_TRANSITION_IDLE && !w->scanning;
+	bool settled = klp_switch_goal != KLP_TRANSITION_IDLE && !w->walks;
 
 	for (i = 0; i < KLP_TEST_TASKS; i++) {
 		bool marked = klp_patch_pending(w->task[i]);
@@ -604,11 +615,15 @@ static void klp_test_check_world(struct klp_test_world *w, int before)
 			continue;
 		}
 		marks += marked;
-		if (settled)
-			klp_test_check(w, marked == (w->task[i]->patch_state != klp_switch_goal),
-				       "marked though switched, or not marked though not");
+		if (!settled)
+			continue;
+		if (w->task[i]->patch_state != klp_switch_goal)
+			klp_test_check(w, marked, "not switched and not marked");
+		/* No walk takes an old mark from a task that exits: it dies with it. */
+		else if (w->life[i] != KLP_TEST_EXITING)
+			klp_test_check(w, !marked, "switched and marked");
 	}
-	klp_test_check(w, count == marks + w->scanning, "the count is not that of marks");
+	klp_test_check(w, count == marks + !!w->walks, "the count is not that of marks");
 	if (before && !count)
 		w->zeros++;
 }
@@ -650,7 +665,7 @@ static int klp_test_stopped_world(void *arg)
 			srcu_up_read(&klp_exit_srcu, w->task[i]->klp_exit_zone - 1);
 		klp_unmark(w->task[i]);
 	}
-	if (w->scanning)
+	if (w->walks)
 		klp_count_down();
 	klp_switch_goal = KLP_TRANSITION_IDLE;
 	klp_base_state = KLP_TRANSITION_IDLE;
