@@ -87,6 +87,52 @@ compile() {
 }
 
 gcc_sparse() { compile kernel-check W=1 C=2; }
+
+# On the objects that the step before has made.
+layers() {
+	local up=$BUILD/layers.up.h objects=$BUILD/kernel-check/kernel/livepatch
+
+	"$SCRIPTS/layers.sh" kernel/livepatch/internal.h "$objects"
+
+	# What cannot fail is worth nothing: with core.c at the bottom it has to.
+	sed 's/^\( \*   \)[0-9]\(  core\.c\)/\10\2/' kernel/livepatch/internal.h >"$up"
+	if "$SCRIPTS/layers.sh" "$up" "$objects"; then
+		echo "error: calls up the layers are not found"
+		return 1
+	fi
+}
+
+# coccicheck SEMANTIC-PATCH: a line of output is a finding, or what went wrong.
+coccicheck() {
+	local out
+
+	out=$(kmake MODE=report COCCI="$1" M="$BUILD/coccinelle" J=1 coccicheck 2>&1) || {
+		echo "$out"
+		return 1
+	}
+	grep -E "^$BUILD/coccinelle/[^ ]*:[0-9]+" <<<"$out" || true
+}
+
+# The semantic patches that the kernel ships, on whatever of ours is no program for
+# users. Two are left out: they would need a compiler for OCaml.
+coccinelle() {
+	local dir out
+
+	rm -rf "$BUILD/coccinelle"
+	mkdir -p "$BUILD/coccinelle"
+	for dir in kernel/livepatch samples/livepatch tools/livepatch-bench \
+		tools/testing/selftests/livepatch/test_modules; do
+		[[ ! -e $dir ]] || { grep -rL --include='*.[ch]' '<stdio.h>' "$dir" || true; } |
+			xargs cp --parents -t "$BUILD/coccinelle"
+	done
+	export -f coccicheck kmake
+	export TREE KERNEL JOBS
+	out=$(grep -rLE --include='*.cocci' '(script|initialize|finalize):ocaml' "$TREE/scripts/coccinelle" |
+		sort | xargs -P "$JOBS" -I{} bash -c 'coccicheck "$1"' - {} 2>&1)
+	echo "$out"
+	[[ -z $out ]]
+}
+
 clang_w1() { LLVM=1 compile kernel-clang W=1; }
 models() { make -C tools/livepatch-models check; }
 
@@ -104,7 +150,9 @@ step "checkpatch --strict" check-checkpatch checkpatch
 step "kernel-doc" check-kernel-doc kernel_doc
 step "shellcheck" check-shellcheck shell_scripts
 step "gcc W=1 and sparse" check-gcc gcc_sparse
+step "layers" check-layers layers
 step "clang W=1" check-clang clang_w1
+step "coccinelle" check-coccinelle coccinelle
 if [[ -e tools/livepatch-models/Makefile ]]; then
 	step "models" check-models models
 fi

@@ -15,7 +15,7 @@ packages=(
 # With KSRC the packaged source is not needed.
 [[ -n ${KSRC:-} ]] || packages+=(linux-source-6.12)
 if [[ ${1:-} == check ]]; then
-	packages+=(sparse clang llvm lld spin shellcheck)
+	packages+=(sparse clang llvm lld spin shellcheck coccinelle)
 fi
 if [[ ${1:-} == cross ]]; then
 	packages+=(gcc-s390x-linux-gnu gcc-powerpc64le-linux-gnu)

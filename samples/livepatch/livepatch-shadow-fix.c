@@ -53,7 +53,7 @@ static struct session *fixed_open(struct session_stats *stats)
 	if (!log)
 		goto free_session;
 
-	if (!klp_shadow_alloc(session, SV_SESSION_LOG, sizeof(log), GFP_KERNEL, log_ctor, log))
+	if (!klp_shadow_alloc(session, SV_SESSION_LOG, sizeof(char *), GFP_KERNEL, log_ctor, log))
 		goto free_log;
 
 	session->stats = stats;
