@@ -6,6 +6,8 @@
 # run, "breaks:" with those under which one must.
 #
 # Usage: check.sh MODEL.pml...
+#
+# Environment: CASE="breaks: -DFLAG"	only this case
 
 set -euo pipefail
 
@@ -73,6 +75,9 @@ for model; do
 		exit 2
 	fi
 	while read -r -a words; do
+		if [[ -n ${CASE:-} && ${words[*]} != "${CASE/:/}" ]]; then
+			continue
+		fi
 		check "$model" "${words[@]}"
 	done <<<"$cases"
 done
