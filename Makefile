@@ -3,9 +3,9 @@
 # The commands of this repository. Each target is one script in scripts/, whose
 # opening comment says more; every script first runs what it depends on.
 
-export CONFIG KSRC TESTS BUILD LIMIT QUICK ROUNDS
+export CONFIG KSRC TESTS BUILD LIMIT QUICK ROUNDS ONLY PARAMS
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench mutants coverage ci test-all clean
 .NOTPARALLEL:
 
 help:
@@ -14,9 +14,13 @@ help:
 	@echo '  make run          demonstration: live-patch a running kernel'
 	@echo '  make test         KUnit and our selftests in the VM'
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
+	@echo '  make ci           what continuous integration runs, in less than an hour'
+	@echo '  make test-all     all tests there are, for hours'
 	@echo '  make boot         a shell in the VM'
 	@echo '  make bench        the stock kernel and ours side by side (QUICK=1: the short part)'
-	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, kernel-doc, models'
+	@echo '  make mutants      put mistakes into the core, and see the tests notice each'
+	@echo '  make coverage     what of the core the tests reach'
+	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, coccinelle, layers, models'
 	@echo '  make cross        compile the core for other architectures'
 	@echo
 	@echo '  make deps         install missing Debian packages'
@@ -29,6 +33,7 @@ help:
 	@echo '  KSRC=DIR          another 6.12 tree instead of the package linux-source-6.12'
 	@echo '  CONFIG=debug      a kernel with configs/debug.config, too'
 	@echo '  TESTS="a.sh b.sh" only these tests'
+	@echo '  PARAMS="preempt=full"  kernel parameters of the test runs'
 	@echo '  BUILD=DIR         another build folder'
 
 deps:
@@ -68,6 +73,18 @@ cross:
 
 bench:
 	@scripts/bench.sh
+
+mutants:
+	@scripts/mutants.sh
+
+coverage:
+	@scripts/coverage.sh
+
+ci:
+	@scripts/ci.sh
+
+test-all:
+	@scripts/ci.sh all
 
 clean:
 	rm -rf $(or $(BUILD),build)

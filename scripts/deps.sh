@@ -4,7 +4,7 @@
 # Install the Debian packages that the build needs and that are missing: as
 # root, or through sudo. Without either, print the one line that does it.
 #
-# Usage: deps.sh [check|cross]	adds what only `make check` or `make cross` needs
+# Usage: deps.sh [check|cross|coverage]	adds what only `make check` and so on needs
 
 . "$(dirname "$0")/lib.sh"
 
@@ -16,6 +16,9 @@ packages=(
 [[ -n ${KSRC:-} ]] || packages+=(linux-source-6.12)
 if [[ ${1:-} == check ]]; then
 	packages+=(sparse clang llvm lld spin shellcheck coccinelle)
+fi
+if [[ ${1:-} == coverage ]]; then
+	packages+=(lcov)
 fi
 if [[ ${1:-} == cross ]]; then
 	packages+=(gcc-s390x-linux-gnu gcc-powerpc64le-linux-gnu)

@@ -9,6 +9,7 @@
 #
 # Environment: TESTS="NAME..."	only these selftests and KUnit suites
 #		CONFIG=NAME	on that variant of the kernel
+#		PARAMS="P..."	more parameters for the kernel, such as preempt=full
 #		LIMIT=SECONDS	for the whole run in the guest (1800)
 
 . "$(dirname "$0")/lib.sh"
@@ -26,9 +27,10 @@ fi
 "$SCRIPTS/rootfs.sh"
 
 tap=$LOG/test-$suite$VARIANT.$$.tap
-trap 'rm -f "$tap"' EXIT
+results=$LOG/test-$suite$VARIANT.$$.results
+trap 'rm -rf "$tap" "$results"' EXIT
 rc=0
-"$SCRIPTS/vm.sh" -n "test-$suite$VARIANT" -t "${LIMIT:-1800}" -k kunit.enable=1 \
+"$SCRIPTS/vm.sh" -n "test-$suite$VARIANT" -r "$results" -t "${LIMIT:-1800}" -k "kunit.enable=1 ${PARAMS:-}" \
 	-- "${command[@]}" | tee "$tap" || rc=$?
 
 # The count is made here, from what arrived, so that it holds for a guest that
@@ -56,6 +58,20 @@ for name in "${tests[@]}"; do
 	fi
 done
 ((!skipped)) || say "# $skipped skipped"
+
+# What it takes to look into a failure: seeds stand in the output of the tests.
+if ((failed)); then
+	repeat=$(sed -nE 's/^not ok [0-9]+ (selftests: ([^ ]+)|kunit: ([^.]+)\.).*/\2\3/p' "$tap" | sort -u | xargs)
+	target='test'
+	[[ $suite != stock ]] || target='test-stock'
+	say "# to repeat: make $target${repeat:+ TESTS='$repeat'}${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}"
+	seeds=$(grep -oE '[a-z._]*seed=[0-9]+' "$tap" | sort -u | xargs || true)
+	[[ -z $seeds ]] || say "# seeds: $seeds (for PARAMS if with a module's name)"
+	if [[ -s $results/kmsg ]]; then
+		say "# the end of the guest's log:"
+		tail -n 20 "$results/kmsg" | sed 's/^[^;]*;/#   /'
+	fi
+fi
 # Of the stock selftests every one has to pass.
 if [[ $suite == stock ]]; then
 	failed=$((failed + skipped))
