@@ -128,10 +128,25 @@ no_functions() {
 	calls pre_unpatch:vmlinux pre_unpatch:klp_target post_unpatch:vmlinux post_unpatch:klp_target
 }
 
+# Nothing is under ftrace yet, so that it can be switched off.
+refused_by_ftrace() {
+	enable "$P" callbacks=1 funcs=value
+	calls pre_patch:vmlinux post_patch:vmlinux
+	echo 0 >/proc/sys/kernel/ftrace_enabled
+	load_gets EBUSY klp_target || { echo 1 >/proc/sys/kernel/ftrace_enabled; return 1; }
+	echo 1 >/proc/sys/kernel/ftrace_enabled
+	calls pre_patch:klp_target post_unpatch:klp_target
+	file_is "$LIVEPATCH/$P/klp_target/patched" 0
+	load klp_target
+	is "$(value value)" 1 "version"
+	calls pre_patch:klp_target post_patch:klp_target
+}
+
 scenario "enabling and disabling" all
 scenario "a module that comes and goes" modules
 scenario "pre_patch refuses the patch" refused_patch
 scenario "pre_patch refuses a module" refused_module
+scenario "ftrace refuses a module" refused_by_ftrace
 scenario "reversal while the patch is enabled" reversed
 scenario "reversal while the patch is disabled" reversed_disable
 scenario "a module that comes and goes in a transition" modules_in_transition

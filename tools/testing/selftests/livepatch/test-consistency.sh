@@ -71,7 +71,7 @@ consistent_replace() {
 }
 
 preempted() {
-	echo "$1" >"$PREEMPT"
+	preempt "$1" || return 0
 	consistent 2 2
 }
 

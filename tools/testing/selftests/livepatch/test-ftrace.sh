@@ -120,6 +120,28 @@ ftrace_is_off() {
 	is "$(cmdline)" 1 "version"
 }
 
+# Only one may redirect a function: the log tells which was taken.
+taken() {
+	local before function lines
+
+	load klp_target
+	for function in klp_target_value klp_target_deep klp_target_pair; do
+		load klp_ipmodify func=$function
+		before=$(snapshot)
+		log_begin
+		load_gets EBUSY klp_patch_v1
+		lines=$(log_lines)
+		matches "$lines" "failed to register ftrace handler for function '$function' \(-16\)" "the log"
+		is "$(value value) $(cmdline)" "0 0" "versions"
+		unchanged "$before"
+		unload klp_ipmodify
+	done
+	enable klp_patch_v1
+	load_gets EBUSY klp_ipmodify func=klp_target_value
+	is "$(value value) $(cmdline)" "1 1" "versions"
+	remove klp_patch_v1
+}
+
 # event REGEX: is in the trace.
 event() {
 	grep -qE "$1" "$TRACING/trace" && return
@@ -159,6 +181,7 @@ scenario "all of them and two patches" all_at_once
 tracer_off
 scenario "ftrace_enabled cannot be switched off" ftrace_stays_on
 scenario "no patch while ftrace_enabled is off" ftrace_is_off
+scenario "somebody else redirects one of the functions" taken
 scenario "tracepoints" tracepoints
 tracer_off
 finish

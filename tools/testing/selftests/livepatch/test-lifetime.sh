@@ -58,6 +58,24 @@ target_goes_first() {
 	is "$(value value)" 0 "version"
 }
 
+# Nothing of the new function is on its stack, but its module may not go.
+jumped() {
+	local P=$LIVEPATCH/klp_patch_v1
+
+	echo 0 >"$STUCK"
+	load klp_target
+	enable klp_patch_v1 funcs=jump
+	reader jump
+	sleepers 1
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	blocked_by "$pid" user far_nap
+	unload_gets EAGAIN klp_patch_v1
+	release
+	wait_gone klp_patch_v1
+	wait "$pid"
+}
+
 no_functions() {
 	load klp_target
 	enable klp_life empty=1
@@ -71,5 +89,6 @@ scenario "freed after pre_patch has failed" freed_after_error ENOTUNIQ refuse=1
 scenario "freed at exit" freed_at_exit
 scenario "freed after atomic replace" freed_after_replace
 scenario "freed after what it patches" target_goes_first
+scenario "a task in what a new function has jumped to" jumped
 scenario "objects without functions" no_functions
 finish

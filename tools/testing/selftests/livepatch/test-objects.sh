@@ -164,6 +164,18 @@ unload_and_load_target() {
 	load klp_target
 }
 
+# A patch's objects are told apart by name, and the kernel has one, too.
+kernels_name() {
+	local name got
+
+	name=/tmp/klp_vmlinux.ko
+	LC_ALL=C sed 's/klp_other\x00/vmlinux\x00\x00\x00/g' "$MODULES/klp_other.ko" >"$name"
+	got=$(./klp_module load "$name") || true
+	[[ $got != ok ]] || ./klp_module unload vmlinux
+	is "$got" EINVAL "loading a module named vmlinux"
+	rm "$name"
+}
+
 # A module comes and goes all the time while patches come and go.
 coming_and_going() {
 	(
@@ -185,5 +197,6 @@ scenario "a module goes during a transition" goes_in
 scenario "a module that pre_patch refuses" refused_module
 scenario "a module that cannot be patched" missing_function
 scenario "two functions of one name" positions
+scenario "a module named vmlinux" kernels_name
 scenario "modules and patches at the same time" coming_and_going
 finish

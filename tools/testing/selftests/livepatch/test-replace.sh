@@ -157,6 +157,41 @@ hundred() {
 }
 
 # A patch that is refused takes nothing over.
+# No-ops are nobody's business.
+own_files() {
+	load klp_target
+	enable klp_patch_v1 funcs=cmdline,value,twin:1
+	enable klp_patch_v2 funcs=value,twin:2
+	enable klp_patch_v3 replace=1 funcs=value
+	is "$(cd "$R" && find . -mindepth 1 -type d | sort | xargs)" \
+		"./klp_target ./klp_target/klp_target_value,1" "folders"
+	wait_gone klp_patch_v1
+	wait_gone klp_patch_v2
+}
+
+# replace_by MODULE FUNCTIONS OLD: and unload the old one.
+replace_by() {
+	enable "$1" replace=1 funcs="$2"
+	wait_gone "$3"
+	wait_unused "$3"
+	unload "$3"
+}
+
+# Each replacement makes three no-ops, and a name for each.
+memory() {
+	local i before
+
+	load klp_target
+	enable klp_patch_v1 funcs=cmdline,twin:1,twin:2
+	for i in {0..20}; do
+		((i != 1)) || before=$(objects_in_use $SIZES)
+		replace_by klp_patch_v2 value,sleep,deep klp_patch_v1
+		replace_by klp_patch_v1 cmdline,twin:1,twin:2 klp_patch_v2
+	done
+	comes_down_to $((before + 60)) $SIZES
+}
+SIZES="kmalloc-32 kmalloc-64 kmalloc-96 kmalloc-128 kmalloc-192 kmalloc-256 kmalloc-512"
+
 failed_replace() {
 	local before
 
@@ -179,5 +214,7 @@ scenario "a module that comes in the middle" late_module_in_transition
 scenario "positions 0 and 1 are one function" position
 scenario "two names are one function" other_name
 scenario "a replacement that fails changes nothing" failed_replace
+scenario "a replacement shows its own functions only" own_files
+scenario "a replacement costs no memory" memory
 scenario "100 replacements" hundred
 finish

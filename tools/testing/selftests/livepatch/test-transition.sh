@@ -17,10 +17,10 @@ prepare() {
 	load klp_target
 }
 
-# blocked START FUNCTION FILE: a sleeper in FUNCTION, started by START, holds a
-# transition up, in both directions.
+# blocked START FILE KIND [SYMBOL]: a sleeper in the function of FILE, started by
+# START, holds a transition up, in both directions.
 blocked() {
-	local start=$1 file=$2 kind=$3 sleeper
+	local start=$1 file=$2 kind=$3 symbol=${4:-klp_target_$2} sleeper
 
 	prepare
 	"$start" "$file"
@@ -30,7 +30,7 @@ blocked() {
 
 	load klp_patch_v1
 	file_is "$P/transition" 1
-	blocked_by "$sleeper" "$kind" "klp_target_$file"
+	blocked_by "$sleeper" "$kind" "$symbol"
 	is "$(patch_state "$sleeper") $(patch_state "$BASHPID")" "0 1" "patch_state of it and of others"
 	is "$(value value) $(cmdline)" "1 1" "versions for others"
 	release
@@ -78,7 +78,7 @@ kthread_passes() {
 }
 
 kthread_preempted() {
-	echo full >"$PREEMPT"
+	preempt full || return 0
 	prepare
 	kthread busy
 	passes
@@ -397,11 +397,72 @@ many_sleepers() {
 	remove klp_patch_v1
 }
 
+# Who was in the way leaves no trace, however often somebody has looked.
+looked_at() {
+	local i before
+
+	prepare
+	# A first one, to fill what is filled once.
+	reader sleep
+	sleepers 1
+	release
+	wait
+	before=$(objects_in_use task_struct)
+	for i in {1..60}; do
+		reader sleep
+	done
+	sleepers 60
+	load klp_patch_v1 funcs=sleep
+	is "$(grep -c klp_target_sleep "$BLOCKERS")" 60 "number of blockers"
+	release
+	wait_patched klp_patch_v1
+	wait
+	comes_down_to $((before + 30)) task_struct
+}
+
+# since PID: how long it has blocked, in ms.
+since() {
+	awk -v pid="$1" '$1 == pid { print $5 }' "$BLOCKERS"
+}
+
+milliseconds() {
+	echo $((${EPOCHREALTIME/./} / 1000))
+}
+
+# From the start of the transition, or from its own.
+blocked_since() {
+	local old start
+
+	prepare
+	reader sleep
+	old=$pid
+	sleepers 1
+	# It is older than the transition, by all that the clock can show.
+	start=$(milliseconds)
+	until (($(milliseconds) > start + 100)); do :; done
+	start=$(milliseconds)
+	load klp_patch_v1 funcs=sleep
+	is "$(($(since "$old") <= $(milliseconds) - start + 1))" 1 "since is after the start"
+	reader sleep
+	sleepers 2
+	echo 0 >"$P/enabled"
+	start=$(milliseconds)
+	until (($(milliseconds) > start + 100)); do :; done
+	# It came in the new version, before the reversal.
+	(($(since "$pid") >= 100)) || fail "$pid has blocked for $(since "$pid") ms"
+	release
+	wait_gone klp_patch_v1
+}
+
 scenario "a user task in the function blocks" blocked reader sleep user
 scenario "a kthread in the function blocks" blocked kthread sleep kthread
 scenario "a user task 200 frames below the function blocks" blocked reader deep user
 scenario "a kthread 200 frames below the function blocks" blocked kthread deep kthread
+scenario "a user task in the cold part of the function blocks" \
+	blocked reader cold user klp_target_cold.cold
 scenario "many tasks in the function" many_sleepers
+scenario "looking at blockers costs no memory" looked_at
+scenario "blockers tell since when" blocked_since
 scenario "CPU-bound user tasks switch" spinners
 scenario "a kthread that only calls cond_resched() switches" kthread_passes resched
 scenario "a kthread that sleeps elsewhere switches" kthread_passes idle

@@ -13,8 +13,10 @@
 
 /* ---- what to patch ---- */
 
-static int nr_funcs = 7;
-static char *funcs[12] = { "cmdline", "value", "sleep", "deep", "a", "b", "pair" };
+static int nr_funcs = 9;
+static char *funcs[12] = {
+	"cmdline", "value", "sleep", "deep", "cold", "jump", "a", "b", "pair"
+};
 
 module_param_array(funcs, charp, &nr_funcs, 0400);
 MODULE_PARM_DESC(funcs, "Functions, each with :POSITION behind it if need be");
@@ -91,6 +93,29 @@ static int new_deep(struct klp_test *test)
 	return err ?: PATCH_VERSION;
 }
 
+static int new_cold(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	/* Not the same code as new_sleep(), or they would become one. */
+	OPTIMIZER_HIDE_VAR(err);
+	return err ?: PATCH_VERSION;
+}
+
+static noinline int far_nap(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	barrier();
+	return err ?: PATCH_VERSION;
+}
+
+/* The compiler makes a jump of it: nothing of this function is on the stack then. */
+static int new_jump(struct klp_test *test)
+{
+	return far_nap(test);
+}
+
 static int new_a(struct klp_test *test, int caller)
 {
 	return klp_test_part(test, caller, PATCH_VERSION);
@@ -120,6 +145,8 @@ static const struct {
 	{ "twin",	TARGET,	"klp_target_twin",	new_value },
 	{ "sleep",	TARGET,	"klp_target_sleep",	new_sleep },
 	{ "deep",	TARGET,	"klp_target_deep",	new_deep },
+	{ "cold",	TARGET,	"klp_target_cold",	new_cold },
+	{ "jump",	TARGET,	"klp_target_jump",	new_jump },
 	{ "a",		TARGET,	"klp_target_a",		new_a },
 	{ "b",		TARGET,	"klp_target_b",		new_b },
 	{ "pair",	TARGET,	"klp_target_pair",	new_pair },

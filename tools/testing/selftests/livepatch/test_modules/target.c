@@ -8,6 +8,8 @@
  *   init_value			what klp_target_value() returned in this module's init
  *   sleep, deep		a read sleeps in the function, or 200 frames below
  *				it, until somebody writes to "release"
+ *   cold			the same in a part that the compiler puts elsewhere
+ *   jump			the same; a replacement jumps to who sleeps
  *   isleep			the same as sleep, but a signal ends it
  *   sleepers			how many do
  *   wait_sleepers		a write of N returns when there are N
@@ -74,6 +76,36 @@ static noinline __noclone int klp_target_sleep(struct klp_test *test)
 
 	/* No tail call: the function has to stay on the stack. */
 	barrier();
+	return err;
+}
+
+/* Not __cold, which is empty for compilers that do not align cold functions. */
+static noinline __attribute__((__cold__)) int cold_nap(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	barrier();
+	return err;
+}
+
+static noinline __noclone int klp_target_cold(struct klp_test *test)
+{
+	int err = -EINVAL;
+
+	/* What leads to a cold function is cold, too: klp_target_cold.cold. */
+	if (READ_ONCE(test->nap)) {
+		err = cold_nap(test);
+		barrier();
+	}
+	return err;
+}
+
+static noinline __noclone int klp_target_jump(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	/* Not the same code as klp_target_sleep(), or they would become one. */
+	OPTIMIZER_HIDE_VAR(err);
 	return err;
 }
 
@@ -199,6 +231,8 @@ TARGET_READ(twin2, klp_target_second_twin());
 TARGET_READ(sleep, klp_target_sleep(&test));
 TARGET_READ(isleep, klp_target_sleep(&interruptible_test));
 TARGET_READ(deep, klp_target_deep(&test));
+TARGET_READ(cold, klp_target_cold(&test));
+TARGET_READ(jump, klp_target_jump(&test));
 TARGET_READ(pair, klp_target_pair(&test));
 
 static int release_set(void *data, u64 val)
@@ -407,6 +441,8 @@ static int __init target_init(void)
 		{ "sleep", &sleep_fops },
 		{ "isleep", &isleep_fops },
 		{ "deep", &deep_fops },
+		{ "cold", &cold_fops },
+		{ "jump", &jump_fops },
 		{ "pair", &pair_fops },
 		{ "release", &release_fops },
 		{ "wait_sleepers", &wait_sleepers_fops },
