@@ -69,8 +69,22 @@
 #include <linux/livepatch.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/sort.h>
 
 extern struct mutex klp_mutex;
+
+/* Functions mostly come in order already: that is seen in one pass. */
+static inline void klp_sort(void *base, size_t nr, size_t size, cmp_func_t cmp)
+{
+	size_t i;
+
+	for (i = 1; i < nr; i++) {
+		if (cmp(base + (i - 1) * size, base + i * size) > 0) {
+			sort(base, nr, size, cmp, NULL);
+			return;
+		}
+	}
+}
 
 /* What messages call an object. */
 static inline const char *klp_object_label(const struct klp_object *obj)

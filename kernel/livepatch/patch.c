@@ -9,10 +9,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bsearch.h>
+#include <linux/hash.h>
 #include <linux/kallsyms.h>
 #include <linux/ktime.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <linux/stringhash.h>
 
 #include "internal.h"
 
@@ -138,13 +140,21 @@ int klp_patch_check(struct klp_patch *patch)
 
 /**
  * struct klp_key - a function by name, as it is compared between patches
+ * @hash:	of both names, the object's above the function's: what differs
+ *		mostly differs here, and functions of one object stand together
  * @obj:	its object
  * @func:	the function; NULL stands for the object itself
  */
 struct klp_key {
+	u64 hash;
 	const struct klp_object *obj;
 	const struct klp_func *func;
 };
+
+static u32 klp_name_hash(const char *name)
+{
+	return hashlen_hash(hashlen_string(NULL, name));
+}
 
 static int klp_name_cmp(const char *a, const char *b)
 {
@@ -162,8 +172,11 @@ static unsigned long klp_key_pos(const struct klp_key *key)
 static int klp_key_cmp(const void *a, const void *b)
 {
 	const struct klp_key *ka = a, *kb = b;
-	int cmp = klp_name_cmp(ka->obj->name, kb->obj->name);
+	int cmp;
 
+	if (ka->hash != kb->hash)
+		return ka->hash < kb->hash ? -1 : 1;
+	cmp = klp_name_cmp(ka->obj->name, kb->obj->name);
 	if (cmp)
 		return cmp;
 	if (!ka->func || !kb->func)
@@ -185,10 +198,15 @@ struct klp_keys {
 	unsigned int nr;
 };
 
-static void klp_keys_add(struct klp_keys *keys, struct klp_object *obj, struct klp_func *func)
+static void klp_keys_add(struct klp_keys *keys, struct klp_object *obj, struct klp_func *func,
+			 u32 obj_hash)
 {
 	if (keys->key)
-		keys->key[keys->nr] = (struct klp_key){ obj, func };
+		keys->key[keys->nr] = (struct klp_key){
+			.hash = (u64)obj_hash << 32 | (func ? klp_name_hash(func->old_name) : 0),
+			.obj = obj,
+			.func = func,
+		};
 	keys->nr++;
 }
 
@@ -198,9 +216,11 @@ static void klp_keys_add_patch(struct klp_keys *keys, struct klp_patch *patch)
 	struct klp_func *func;
 
 	klp_for_each_object(patch, obj) {
-		klp_keys_add(keys, obj, NULL);
+		u32 hash = obj->name ? klp_name_hash(obj->name) : 0;
+
+		klp_keys_add(keys, obj, NULL, hash);
 		klp_for_each_func(obj, func)
-			klp_keys_add(keys, obj, func);
+			klp_keys_add(keys, obj, func, hash);
 	}
 }
 

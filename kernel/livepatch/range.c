@@ -7,7 +7,6 @@
  */
 
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "internal.h"
 
@@ -84,7 +83,7 @@ void klp_ranges_seal(struct klp_ranges *ranges)
 	if (!ranges->nr)
 		return;
 
-	sort(ranges->range, ranges->nr, sizeof(*ranges->range), klp_range_cmp, NULL);
+	klp_sort(ranges->range, ranges->nr, sizeof(*ranges->range), klp_range_cmp);
 
 	for (i = 1; i < ranges->nr; i++) {
 		struct klp_range *in = &ranges->range[i];

@@ -13,7 +13,7 @@
 #include <linux/module_symbol.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
+#include <linux/stringhash.h>
 
 #include "internal.h"
 
@@ -27,18 +27,28 @@
 /* No function is as large; what is has no symbol behind it. */
 #define KLP_SIZE_MAX	SZ_16M
 
-/* The length of a symbol's name without that suffix, and whether it had one. */
-static size_t klp_strip_cold(const char *name, bool *cold)
+/*
+ * The hash and the length of a symbol's name without that suffix, and whether it
+ * had one.
+ */
+static u32 klp_hash_symbol(const char *name, size_t *len, bool *cold)
 {
-	size_t len = strlen(name), suffix = strlen(KLP_COLD_SUFFIX);
+	const size_t suffix = strlen(KLP_COLD_SUFFIX);
+	u64 hashlen = hashlen_string(NULL, name);
 
-	*cold = len > suffix && !strcmp(name + len - suffix, KLP_COLD_SUFFIX);
-	return *cold ? len - suffix : len;
+	*len = hashlen_len(hashlen);
+	*cold = *len > suffix && !memcmp(name + *len - suffix, KLP_COLD_SUFFIX, suffix);
+	if (!*cold)
+		return hashlen_hash(hashlen);
+	*len -= suffix;
+	return full_name_hash(NULL, name, *len);
 }
 
 /**
  * struct klp_query - the search for one symbol
  * @name:	its name
+ * @hash:	of the name
+ * @next:	in a module's pass, the next one of the same bucket
  * @pos:	which of that name, from 1 in address order; 0: the only one
  * @func:	on whose behalf, or NULL
  * @count:	how many of that name there are (no more than needed)
@@ -48,6 +58,8 @@ static size_t klp_strip_cold(const char *name, bool *cold)
  */
 struct klp_query {
 	const char *name;
+	u32 hash;
+	struct klp_query *next;
 	unsigned long pos;
 	struct klp_func *func;
 	unsigned long count;
@@ -103,21 +115,14 @@ static int klp_query_vmlinux(struct klp_query *query)
 	return 0;
 }
 
-static int klp_query_cmp(const void *a, const void *b)
-{
-	const struct klp_query *qa = a, *qb = b;
-
-	return strcmp(qa->name, qb->name);
-}
-
 /**
  * struct klp_match - a symbol of a module that bears a wanted name
- * @query:	index of the first query of that name
+ * @query:	the first query of that name
  * @cold:	it is a cold part of a function of that name
  * @addr:	the symbol's address
  */
 struct klp_match {
-	unsigned int query;
+	struct klp_query *query;
 	bool cold;
 	unsigned long addr;
 };
@@ -137,43 +142,42 @@ static int klp_match_cmp(const void *a, const void *b)
 
 /**
  * struct klp_pass - a pass over a module's symbols
- * @query:	sorted by name
- * @nr_queries:	so many
+ * @bucket:	the queries by name; those of one name in their own order
+ * @mask:	number of buckets, minus one
  * @match:	what was found; NULL while matches are only counted
  * @nr_matches:	so many
  */
 struct klp_pass {
-	struct klp_query *query;
-	unsigned int nr_queries;
+	struct klp_query **bucket;
+	u32 mask;
 	struct klp_match *match;
 	unsigned int nr_matches;
 };
 
+/* The first of @query and those behind it in its bucket that has a name. */
+static struct klp_query *klp_query_named(struct klp_query *query, u32 hash,
+					 const char *name, size_t len)
+{
+	while (query && (query->hash != hash || strncmp(query->name, name, len) ||
+			 query->name[len]))
+		query = query->next;
+	return query;
+}
+
 static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 {
 	struct klp_pass *pass = data;
-	unsigned int low = 0, high = pass->nr_queries;
-	const char *found;
+	struct klp_query *query;
 	bool cold;
-	size_t len = klp_strip_cold(name, &cold);
+	size_t len;
+	u32 hash = klp_hash_symbol(name, &len, &cold);
 
-	/* The first query whose name is not less than the symbol's. */
-	while (low < high) {
-		unsigned int mid = low + (high - low) / 2;
-
-		if (strncmp(pass->query[mid].name, name, len) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == pass->nr_queries)
-		return 0;
-	found = pass->query[low].name;
-	if (strncmp(found, name, len) || found[len])
+	query = klp_query_named(pass->bucket[hash & pass->mask], hash, name, len);
+	if (!query)
 		return 0;
 
 	if (pass->match)
-		pass->match[pass->nr_matches] = (struct klp_match){ low, cold, addr };
+		pass->match[pass->nr_matches] = (struct klp_match){ query, cold, addr };
 	pass->nr_matches++;
 	return 0;
 }
@@ -182,16 +186,15 @@ static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 static unsigned int klp_take_matches(struct klp_pass *pass, unsigned int match)
 {
 	const struct klp_match *first = &pass->match[match];
-	unsigned int query = first->query, nr = 0, nr_cold = 0;
+	struct klp_query *query = first->query, *q;
+	unsigned int nr = 0, nr_cold = 0;
 
 	while (match + nr < pass->nr_matches && first[nr].query == query && !first[nr].cold)
 		nr++;
 	while (match + nr + nr_cold < pass->nr_matches && first[nr + nr_cold].query == query)
 		nr_cold++;
 
-	do {
-		struct klp_query *q = &pass->query[query];
-
+	for (q = query; q; q = klp_query_named(q->next, q->hash, q->name, strlen(q->name))) {
 		q->count = nr;
 		if (!klp_query_result(q))
 			q->addr = first[max(q->pos, 1UL) - 1].addr;
@@ -199,37 +202,63 @@ static unsigned int klp_take_matches(struct klp_pass *pass, unsigned int match)
 			q->cold.first = first[nr].addr;
 			q->cold.last = first[nr + nr_cold - 1].addr;
 		}
-		query++;
-	} while (query < pass->nr_queries &&
-		 !strcmp(pass->query[query].name, pass->query[query - 1].name));
+	}
 
 	return match + nr + nr_cold;
+}
+
+/* Put the queries into buckets, from the last one on: each goes to the front. */
+static int klp_pass_init(struct klp_pass *pass, struct klp_query *query, unsigned int nr)
+{
+	unsigned long buckets = roundup_pow_of_two(nr + 1);
+
+	pass->bucket = kvcalloc(buckets, sizeof(*pass->bucket), GFP_KERNEL);
+	if (!pass->bucket)
+		return -ENOMEM;
+	pass->mask = buckets - 1;
+
+	while (nr--) {
+		struct klp_query **bucket;
+
+		query[nr].hash = hashlen_hash(hashlen_string(NULL, query[nr].name));
+		bucket = &pass->bucket[query[nr].hash & pass->mask];
+		query[nr].next = *bucket;
+		*bucket = &query[nr];
+	}
+	return 0;
 }
 
 /* A module's symbol table is in no order: collect, sort, count. */
 static int klp_query_module(const char *modname, struct klp_query *query, unsigned int nr)
 {
-	struct klp_pass pass = { .query = query, .nr_queries = nr };
+	struct klp_pass pass = {};
 	unsigned int match = 0;
+	int err;
 
-	sort(query, nr, sizeof(*query), klp_query_cmp, NULL);
+	err = klp_pass_init(&pass, query, nr);
+	if (err)
+		return err;
 
 	module_kallsyms_on_each_symbol(modname, klp_pass_symbol, &pass);
 	if (!pass.nr_matches)
-		return 0;
+		goto out;
 
+	err = -ENOMEM;
 	pass.match = kvmalloc_array(pass.nr_matches, sizeof(*pass.match), GFP_KERNEL);
 	if (!pass.match)
-		return -ENOMEM;
+		goto out;
 
+	err = 0;
 	pass.nr_matches = 0;
 	module_kallsyms_on_each_symbol(modname, klp_pass_symbol, &pass);
-	sort(pass.match, pass.nr_matches, sizeof(*pass.match), klp_match_cmp, NULL);
+	klp_sort(pass.match, pass.nr_matches, sizeof(*pass.match), klp_match_cmp);
 
 	while (match < pass.nr_matches)
 		match = klp_take_matches(&pass, match);
 	kvfree(pass.match);
-	return 0;
+out:
+	kvfree(pass.bucket);
+	return err;
 }
 
 /**
@@ -270,41 +299,6 @@ static unsigned int klp_count_funcs(struct klp_object *obj)
 	klp_for_each_func(obj, func)
 		nr++;
 	return nr;
-}
-
-static int klp_query_addr_cmp(const void *a, const void *b)
-{
-	const struct klp_query *qa = a, *qb = b;
-
-	if (qa->addr != qb->addr)
-		return qa->addr < qb->addr ? -1 : 1;
-	return qa->func->nop - qb->func->nop;
-}
-
-/*
- * Two names may stand for one function. A patch cannot replace it twice; but
- * a no-op made for an earlier patch's name of it is not needed: it is nowhere.
- */
-static int klp_check_aliases(struct klp_patch *patch, struct klp_object *obj,
-			     struct klp_query *query, unsigned int nr)
-{
-	unsigned int i;
-
-	sort(query, nr, sizeof(*query), klp_query_addr_cmp, NULL);
-	for (i = 1; i < nr; i++) {
-		struct klp_func *func = query[i].func;
-
-		if (query[i].addr != query[i - 1].addr)
-			continue;
-		if (!func->nop) {
-			pr_err("patch '%s': object '%s': '%s' and '%s' are one function\n",
-			       patch->mod->name, klp_object_label(obj),
-			       query[i - 1].func->old_name, func->old_name);
-			return -EINVAL;
-		}
-		func->old = (struct klp_extent){};
-	}
-	return 0;
 }
 
 /* From the first of some symbols to the end of the last one. */
@@ -356,8 +350,6 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 		func->old.addr = query[i].addr;
 		func->old_cold = klp_symbol_extent(&query[i].cold);
 	}
-	if (!err)
-		err = klp_check_aliases(patch, obj, query, nr);
 	kvfree(query);
 	return err;
 }
@@ -407,6 +399,11 @@ static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 	return 0;
 }
 
+static void klp_layout_sort(struct klp_layout *layout)
+{
+	klp_sort(layout->extent, layout->nr, sizeof(*layout->extent), klp_extent_cmp);
+}
+
 /*
  * Find the sizes of functions of a module in one pass over its symbols, where
  * kallsyms would make one for each. The last one of a section has no symbol
@@ -416,7 +413,6 @@ static bool klp_layout_run(const char *modname, struct klp_layout *layout)
 {
 	unsigned int i;
 
-	sort(layout->extent, layout->nr, sizeof(*layout->extent), klp_extent_cmp, NULL);
 	for (i = 0; i < layout->nr; i++)
 		layout->extent[i]->size = ULONG_MAX;
 
@@ -435,11 +431,41 @@ static bool klp_layout_run(const char *modname, struct klp_layout *layout)
 	return true;
 }
 
+/*
+ * Two names may stand for one function. A patch cannot replace it twice; but
+ * a no-op made for an earlier patch's name of it is not needed: it is nowhere.
+ */
+static int klp_check_aliases(struct klp_patch *patch, struct klp_object *obj,
+			     const struct klp_layout *layout)
+{
+	struct klp_func *func, *kept = NULL;
+	unsigned int i;
+
+	for (i = 0; i < layout->nr; i++) {
+		func = container_of(layout->extent[i], struct klp_func, old);
+		if (!kept || func->old.addr != kept->old.addr) {
+			kept = func;
+			continue;
+		}
+		if (!func->nop && !kept->nop) {
+			pr_err("patch '%s': object '%s': '%s' and '%s' are one function\n",
+			       patch->mod->name, klp_object_label(obj),
+			       kept->old_name, func->old_name);
+			return -EINVAL;
+		}
+		if (!func->nop)
+			swap(func, kept);
+		func->old = (struct klp_extent){};
+	}
+	return 0;
+}
+
 static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 {
 	struct klp_layout layout = {};
 	struct klp_func *func;
 	bool found = true;
+	int err = 0;
 
 	layout.extent = kvcalloc(klp_count_funcs(obj), sizeof(*layout.extent), GFP_KERNEL);
 	if (!layout.extent)
@@ -452,15 +478,18 @@ static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 		if (!obj->name)
 			found &= kallsyms_lookup_size_offset(func->old.addr, &func->old.size, NULL);
 	}
+	klp_layout_sort(&layout);
 	if (obj->name)
 		found = klp_layout_run(obj->name, &layout);
+	if (!found) {
+		pr_err("patch '%s': object '%s': a function has no known size\n",
+		       patch->mod->name, klp_object_label(obj));
+		err = -ENOENT;
+	}
+	if (!err)
+		err = klp_check_aliases(patch, obj, &layout);
 	kvfree(layout.extent);
-	if (found)
-		return 0;
-
-	pr_err("patch '%s': object '%s': a function has no known size\n",
-	       patch->mod->name, klp_object_label(obj));
-	return -ENOENT;
+	return err;
 }
 
 static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
@@ -485,6 +514,7 @@ static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
 		err = -EINVAL;
 		break;
 	}
+	klp_layout_sort(&layout);
 	if (!err && !klp_layout_run(patch->mod->name, &layout)) {
 		pr_err("patch '%s': object '%s': a new function has no known size\n",
 		       patch->mod->name, klp_object_label(obj));

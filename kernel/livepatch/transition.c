@@ -295,18 +295,16 @@ static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
 
 			if (!func->site)
 				continue;
-			klp_site_window(func->site, &first, &last);
-			klp_ranges_add(ranges, first, last);
-
-			if (goal == KLP_TRANSITION_UNPATCHED) {
-				klp_add_version(ranges, func);
-				continue;
-			}
 			below = klp_site_below(func);
-			if (!below)
+			if (goal == KLP_TRANSITION_UNPATCHED)
+				klp_add_version(ranges, func);
+			else if (!below)
 				klp_add_original(ranges, func);
 			else if (!patch->replace)
 				klp_add_version(ranges, below);
+			/* In the original: in this order there is little to sort. */
+			klp_site_window(func->site, &first, &last);
+			klp_ranges_add(ranges, first, last);
 		}
 	}
 
