@@ -7,6 +7,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/kallsyms.h>
 #include <linux/kernfs.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
@@ -142,6 +143,35 @@ static bool klp_is_file_name(const char *name)
 	return false;
 }
 
+/* A function's name, a comma, and its position. */
+#define KLP_FUNC_DIR_LEN	(KSYM_NAME_LEN + 21)
+
+static int klp_sysfs_add_funcs(struct klp_object *obj, struct kernfs_node *dir)
+{
+	struct kernfs_node *func_dir;
+	struct klp_func *func;
+	char *name;
+	int err = 0;
+
+	name = kmalloc(KLP_FUNC_DIR_LEN, GFP_KERNEL);
+	if (!name)
+		return -ENOMEM;
+
+	klp_for_each_func(obj, func) {
+		if (func->nop)
+			continue;
+		scnprintf(name, KLP_FUNC_DIR_LEN, "%s,%lu", func->old_name,
+			  max(func->old_sympos, 1UL));
+		func_dir = kernfs_create_dir(dir, name, 0755, NULL);
+		err = PTR_ERR_OR_ZERO(func_dir);
+		if (err)
+			break;
+		cond_resched();
+	}
+	kfree(name);
+	return err;
+}
+
 static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
 {
 	struct attribute *attrs[] = { &obj->patched_attr.attr, NULL };
@@ -149,8 +179,7 @@ static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
 		.name = klp_object_label(obj),
 		.attrs = attrs,
 	};
-	struct kernfs_node *dir, *func_dir;
-	struct klp_func *func;
+	struct kernfs_node *dir;
 	int err;
 
 	if (klp_is_file_name(group.name)) {
@@ -169,26 +198,7 @@ static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
 	dir = kernfs_find_and_get(patch->kobj.sd, group.name);
 	if (WARN_ON_ONCE(!dir))
 		return -ENOENT;
-
-	klp_for_each_func(obj, func) {
-		char *name;
-
-		if (func->nop)
-			continue;
-		name = kasprintf(GFP_KERNEL, "%s,%lu", func->old_name,
-				 max(func->old_sympos, 1UL));
-		if (!name) {
-			err = -ENOMEM;
-			break;
-		}
-		func_dir = kernfs_create_dir(dir, name, 0755, NULL);
-		kfree(name);
-		if (IS_ERR(func_dir)) {
-			err = PTR_ERR(func_dir);
-			break;
-		}
-		kernfs_activate(func_dir);
-	}
+	err = klp_sysfs_add_funcs(obj, dir);
 	kernfs_put(dir);
 	return err;
 }
