@@ -92,7 +92,9 @@ struct klp_object {
 
 	/* private: the core's own; protected by klp_mutex */
 	struct module *mod;		/* NULL: vmlinux, or not loaded */
+	struct klp_patch *patch;	/* the patch that it is a part of */
 	struct list_head node;		/* in klp_patch::obj_list */
+	struct list_head name_node;	/* by its name, while its patch is listed */
 	struct list_head func_list;	/* klp_func, the no-ops included */
 	struct kobj_attribute patched_attr;
 	bool dynamic;			/* ours: made for atomic replace */

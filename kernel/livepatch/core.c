@@ -230,16 +230,13 @@ EXPORT_SYMBOL_GPL(klp_enable_patch);
 
 static void klp_leave_module(struct module *mod)
 {
-	struct klp_patch *patch;
 	struct klp_object *obj;
 
-	list_for_each_entry(patch, &klp_patches, list) {
-		klp_for_each_object(patch, obj) {
-			if (!obj->name || obj->mod != mod)
-				continue;
-			klp_transition_remove_object(patch, obj);
-			klp_object_unbind(patch, obj);
-		}
+	list_for_each_entry(obj, klp_objects_by_name(mod->name), name_node) {
+		if (obj->mod != mod)
+			continue;
+		klp_transition_remove_object(obj->patch, obj);
+		klp_object_unbind(obj->patch, obj);
 	}
 }
 
@@ -271,7 +268,6 @@ static int klp_join_object(struct klp_patch *patch, struct klp_object *obj, stru
  */
 int klp_module_coming(struct module *mod)
 {
-	struct klp_patch *patch;
 	struct klp_object *obj;
 	int err;
 
@@ -285,16 +281,14 @@ int klp_module_coming(struct module *mod)
 	/* From here on klp_enable_patch() finds the module. */
 	mod->klp_alive = true;
 
-	list_for_each_entry(patch, &klp_patches, list) {
-		klp_for_each_object(patch, obj) {
-			if (!obj->name || strcmp(obj->name, mod->name))
-				continue;
-			err = klp_join_object(patch, obj, mod);
-			if (err) {
-				mod->klp_alive = false;
-				klp_leave_module(mod);
-				return err;
-			}
+	list_for_each_entry(obj, klp_objects_by_name(mod->name), name_node) {
+		if (strcmp(obj->name, mod->name))
+			continue;
+		err = klp_join_object(obj->patch, obj, mod);
+		if (err) {
+			mod->klp_alive = false;
+			klp_leave_module(mod);
+			return err;
 		}
 	}
 	return 0;

@@ -148,6 +148,9 @@ extern struct list_head klp_patches;
 
 int klp_patch_check(struct klp_patch *patch);
 int klp_patch_build(struct klp_patch *patch);
+void klp_patch_enlist(struct klp_patch *patch);
+void klp_patch_delist(struct klp_patch *patch);
+struct list_head *klp_objects_by_name(const char *name);
 void klp_patch_drop_noops(struct klp_patch *patch);
 
 /* ---- task.c ------------------------------------------------------------ */

@@ -20,6 +20,15 @@
 
 LIST_HEAD(klp_patches);
 
+#define KLP_NAME_BITS	8
+
+/*
+ * The objects of listed patches by name, vmlinux's left out; those of one name
+ * in the order of their patches. Loading a module costs one look into it,
+ * however many objects wait for modules of other names. Lock: M.
+ */
+static struct list_head klp_name_table[1 << KLP_NAME_BITS];
+
 static bool klp_func_is_end(const struct klp_func *func)
 {
 	return !func->old_name && !func->new_func && !func->old_sympos;
@@ -273,7 +282,9 @@ static int klp_check_duplicates(struct klp_patch *patch, const struct klp_keys *
 
 static void klp_object_init(struct klp_patch *patch, struct klp_object *obj)
 {
+	obj->patch = patch;
 	obj->mod = NULL;
+	INIT_LIST_HEAD(&obj->name_node);
 	obj->dynamic = false;
 	obj->patched = false;
 	obj->undo_due = false;
@@ -429,7 +440,68 @@ void klp_patch_drop_noops(struct klp_patch *patch)
 		if (!obj->dynamic)
 			continue;
 		list_del(&obj->node);
+		list_del(&obj->name_node);
 		kfree(obj->name);
 		kfree(obj);
 	}
 }
+
+/**
+ * klp_objects_by_name() - the objects that a module of some name may belong to
+ * @name: the module's name
+ *
+ * Context: klp_mutex held.
+ * Return: a list of klp_object::name_node, oldest patch first. There may be
+ * objects of other names in it.
+ */
+struct list_head *klp_objects_by_name(const char *name)
+{
+	lockdep_assert_held(&klp_mutex);
+	return &klp_name_table[hash_32(klp_name_hash(name), KLP_NAME_BITS)];
+}
+
+/**
+ * klp_patch_enlist() - make a patch one that counts, the newest
+ * @patch: the patch, built
+ *
+ * Context: klp_mutex held.
+ */
+void klp_patch_enlist(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+
+	lockdep_assert_held(&klp_mutex);
+
+	list_add_tail(&patch->list, &klp_patches);
+	klp_for_each_object(patch, obj) {
+		if (obj->name)
+			list_add_tail(&obj->name_node, klp_objects_by_name(obj->name));
+	}
+}
+
+/**
+ * klp_patch_delist() - make a patch one that does not count any more
+ * @patch: a patch that is listed
+ *
+ * Context: klp_mutex held.
+ */
+void klp_patch_delist(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+
+	lockdep_assert_held(&klp_mutex);
+
+	klp_for_each_object(patch, obj)
+		list_del_init(&obj->name_node);
+	list_del_init(&patch->list);
+}
+
+static int __init klp_name_table_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(klp_name_table); i++)
+		INIT_LIST_HEAD(&klp_name_table[i]);
+	return 0;
+}
+early_initcall(klp_name_table_init);

@@ -419,7 +419,7 @@ static void klp_abort(struct klp_patch *patch)
 		klp_callback_post_unpatch(obj);
 
 	klp_running = NULL;
-	list_del_init(&patch->list);
+	klp_patch_delist(patch);
 	klp_step(patch, KLP_ABORT);
 	pr_notice("'%s': unpatching complete\n", patch->mod->name);
 }
@@ -446,7 +446,7 @@ int klp_transition_enable(struct klp_patch *patch)
 
 	pr_notice("enabling patch '%s'\n", patch->mod->name);
 	klp_running = patch;
-	list_add_tail(&patch->list, &klp_patches);
+	klp_patch_enlist(patch);
 	klp_step(patch, KLP_PREPARE);
 	pr_debug("'%s': initializing %s transition\n", patch->mod->name, klp_direction(patch));
 
@@ -637,7 +637,8 @@ static void klp_complete_patching(struct klp_patch *patch, struct list_head *don
 			if (old == patch)
 				continue;
 			klp_step(old, KLP_REPLACE);
-			list_move_tail(&old->list, done);
+			klp_patch_delist(old);
+			list_add_tail(&old->list, done);
 		}
 	}
 }
@@ -652,7 +653,8 @@ static void klp_complete_unpatching(struct klp_patch *patch, struct list_head *d
 
 	klp_for_each_object(patch, obj)
 		klp_callback_post_unpatch(obj);
-	list_move_tail(&patch->list, done);
+	klp_patch_delist(patch);
+	list_add_tail(&patch->list, done);
 }
 
 /**

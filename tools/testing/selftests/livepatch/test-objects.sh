@@ -32,6 +32,32 @@ late() {
 	file_is "$TARGET/init_value" 0
 }
 
+# Those that wait for one name are applied oldest first, and only they.
+late_stacked() {
+	enable klp_patch_v1 funcs=value
+	enable klp_patch_v2 funcs=value
+	load klp_target
+	file_is "$TARGET/init_value" 2
+	is "$(value value)" 2 "version"
+	unload klp_target
+	remove klp_patch_v1
+	load klp_other
+	load klp_target
+	is "$(value value)" 2 "version"
+	unload klp_target
+
+	# The first one waits again, on top now.
+	enable klp_patch_v1 funcs=value
+	load klp_target
+	is "$(value value)" 1 "version"
+	remove klp_patch_v1
+	is "$(value value)" 2 "version"
+	unload klp_target
+	remove klp_patch_v2
+	load klp_target
+	is "$(value value)" 0 "version"
+}
+
 # A sleeper in another module's function holds a transition up.
 hold_up() {
 	reader sleep "$OTHER"
@@ -191,6 +217,7 @@ coming_and_going() {
 }
 
 scenario "a module that comes late" late
+scenario "a module that comes late to several patches" late_stacked
 scenario "a module comes while tasks are to be patched" comes_in patching
 scenario "a module comes while tasks are to be unpatched" comes_in unpatching
 scenario "a module goes during a transition" goes_in
