@@ -3,9 +3,9 @@
 # The commands of this repository. Each target is one script in scripts/, whose
 # opening comment says more; every script first runs what it depends on.
 
-export CONFIG KSRC TESTS BUILD LIMIT QUICK ROUNDS ONLY PARAMS
+export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench mutants coverage ci test-all clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench plots mutants coverage ci test-all clean
 .NOTPARALLEL:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo '  make test-all     all tests there are, for hours'
 	@echo '  make boot         a shell in the VM'
 	@echo '  make bench        the stock kernel and ours side by side (QUICK=1: the short part)'
+	@echo '  make plots        its results into the documentation'
 	@echo '  make mutants      put mistakes into the core, and see the tests notice each'
 	@echo '  make coverage     what of the core the tests reach'
 	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, coccinelle, layers, models'
@@ -73,6 +74,9 @@ cross:
 
 bench:
 	@scripts/bench.sh
+
+plots:
+	@scripts/plots.sh
 
 mutants:
 	@scripts/mutants.sh

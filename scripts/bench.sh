@@ -6,6 +6,8 @@
 # build/bench/samples.tsv. What is measured and how: tools/livepatch-bench/README.
 #
 # Environment: QUICK=1	skip what takes stock longer than minutes
+#	       SMOKE=1	only a few things, to see that it works
+#	       WHO=ours|stock	only that kernel; the samples of the other one stay
 #	       ROUNDS=N	how often each thing is measured (3)
 
 . "$(dirname "$0")/lib.sh"
@@ -14,8 +16,10 @@ TARBALL=/usr/src/linux-source-6.12.tar.xz
 SOURCES=$ROOT/tools/livepatch-bench
 BENCH=$BUILD/bench
 STOCK=$BENCH/stock
-SAMPLES=$BENCH/samples.tsv
+# A short run does not replace the samples of a long one.
+SAMPLES=$BENCH/samples${QUICK:+-quick}${SMOKE:+-smoke}.tsv
 rounds=${ROUNDS:-3}
+wanted=${WHO:-ours stock}
 # Time is counted in instructions, for which only the TSC is fine enough; the
 # guest's address layout is fixed so that it repeats.
 parameters='nokaslr quiet tsc=reliable tsc_early_khz=1000000'
@@ -60,7 +64,7 @@ build_modules() {
 
 	mkdir -p "$dir"
 	rsync -a "$SOURCES/" "$dir/"
-	make -C "$dir" functions.h klp-bench
+	make -C "$dir" generated klp-bench
 	kmake M="$dir" KCFLAGS=-fno-diagnostics-show-caret modules
 }
 
@@ -70,16 +74,20 @@ measure() {
 	local who=$1 name=$2 options=$3 vm=(env CONFIG=bench "BUILD=$BUILD")
 
 	shift 3
+	[[ $wanted == *$who* ]] || return 0
 	[[ $who == ours ]] || vm=(env -u CONFIG "BUILD=$STOCK")
 	say "$who: $*"
 	# shellcheck disable=SC2086 # options are several words
 	"${vm[@]}" "$SCRIPTS/vm.sh" -n "bench-$name" -i -k "$parameters" -t "${LIMIT:-3600}" \
 		-a "$BENCH/modules-$who:/klp/livepatch-bench" $options -- \
 		./bench "$rounds" "$@" | tee "$LOG/bench-$who-$name.log" |
-		awk -F'\t' -v who="$who" -v samples="$SAMPLES" '
-			$1 == "sample" { print who "\t" $2 "\t" $3 >>samples; next }
-			{ sub(/^# /, ""); print "    " $0 }
-			{ fflush() }'
+		while IFS= read -r line; do
+			# Not awk: mawk would show nothing until there is much of it.
+			case $line in
+			sample$'\t'*) printf '%s\t%s\n' "$who" "${line#*$'\t'}" >>"$SAMPLES" ;;
+			*) say "    ${line#\# }" ;;
+			esac
+		done
 }
 
 "$SCRIPTS/deps.sh"
@@ -99,20 +107,38 @@ phase "build the stock kernel" bench-stock as_stock build_stock
 phase "build modules for it" bench-stock-modules as_stock build_modules "$BENCH/modules-stock"
 ln -sfn "$ROOTFS" "$STOCK/rootfs.img"
 
-rm -f "$SAMPLES"
-few=(call idle 100 leave spin shadow)
-many=(replace 10000)
-if [[ -n ${QUICK:-} ]]; then
+# Samples are kept of the kernel that is not measured now.
+touch "$SAMPLES"
+awk -F'\t' -v wanted="$wanted" 'index(wanted, $1) == 0' "$SAMPLES" >"$SAMPLES.new"
+mv "$SAMPLES.new" "$SAMPLES"
+
+# What is quick on both kernels, and what takes the stock kernel long.
+few=(call loader idle_1 again curve:{1,10,100} 100_1 leave spin shadow)
+many=(idle_1000 replace memory curve:1000 100_1000 10000)
+# With one CPU, as two that QEMU runs in turns delay each other.
+alone=(absent)
+if [[ -n ${SMOKE:-} ]]; then
 	rounds=1
-	measure ours few '-m 2048' "${few[@]}"
-	measure stock few '-m 2048' call idle_1 100_1 leave shadow
+	measure ours smoke '-m 2048' call loader idle_1
+	measure stock smoke '-m 2048' call loader idle_1
+elif [[ -n ${QUICK:-} ]]; then
+	rounds=1
+	measure ours few '-m 2048' call loader idle_1 idle_1000 replace memory \
+		curve:{1,10,100,1000} 100_1 100_1000 leave spin shadow
+	measure ours alone '-m 2048 -c 1' "${alone[@]}"
+	measure stock few '-m 2048' call loader idle_1 curve:{1,10} 100_1 leave shadow
+	measure stock alone '-m 2048 -c 1' "${alone[@]}"
 else
-	measure ours few '-m 2048' "${few[@]}" "${many[@]}"
-	# The worst fork: with one CPU, as two that QEMU runs in turns delay each other.
-	measure ours fork '-m 2048 -c 1' fork
-	measure stock few '-m 2048' "${few[@]}" "${many[@]}"
+	measure ours few '-m 2048' curve:10000 "${few[@]}" "${many[@]}"
+	measure ours alone '-m 2048 -c 1' "${alone[@]}" fork
+	measure ours tasks '-m 6144' 100000
+	measure stock alone '-m 2048 -c 1' "${alone[@]}"
+	measure stock few '-m 2048' "${few[@]}"
+	measure stock tasks '-m 6144' 100000_1
+	rounds=1
+	measure stock many '-m 2048' "${many[@]}"
 	measure stock fork '-m 2048 -c 1' fork
 fi
 
-awk -v quick="${QUICK:-}" -f "$SOURCES/table.awk" "$SAMPLES" | tee "$BENCH/table.txt"
+awk -v quick="${QUICK:-}" -f "$SOURCES/table.awk" "$SAMPLES" | tee "${SAMPLES%.tsv}.txt"
 say "raw samples: $SAMPLES"

@@ -52,7 +52,7 @@ if [[ ${1:-} == all ]]; then
 	step bench bench
 	step mutants mutants
 else
-	step bench bench QUICK=1
+	step bench bench SMOKE=1
 fi
 
 say "== ${1:-ci}: $(seconds $(($(now_ms) - start))) s"

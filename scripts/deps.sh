@@ -4,7 +4,7 @@
 # Install the Debian packages that the build needs and that are missing: as
 # root, or through sudo. Without either, print the one line that does it.
 #
-# Usage: deps.sh [check|cross|coverage]	adds what only `make check` and so on needs
+# Usage: deps.sh [check|cross|coverage|plots]	adds what only `make check` and so on needs
 
 . "$(dirname "$0")/lib.sh"
 
@@ -19,6 +19,9 @@ if [[ ${1:-} == check ]]; then
 fi
 if [[ ${1:-} == coverage ]]; then
 	packages+=(lcov)
+fi
+if [[ ${1:-} == plots ]]; then
+	packages+=(gnuplot-nox)
 fi
 if [[ ${1:-} == cross ]]; then
 	packages+=(gcc-s390x-linux-gnu gcc-powerpc64le-linux-gnu)

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A patch of bench_target. The file that includes this has defined
- * FUNCTIONS(F): F(name) for each function; and REPLACE: true or false.
+ * A patch of one module. The file that includes this has defined FUNCTIONS(F):
+ * F(name) for each function; and REPLACE: true or false. It may define TARGET,
+ * the module's name. With PLAIN it is a module of the same content, which the
+ * livepatch core has no part in.
  */
 
 #include <linux/livepatch.h>
 #include <linux/module.h>
+
+#ifndef TARGET
+#define TARGET		"bench_target"
+#endif
 
 #define DEFINE_NEW(name)					\
 static noinline int new_##name(int x)				\
@@ -24,12 +30,12 @@ static struct klp_func funcs[] = {
 
 static struct klp_object objs[] = {
 	{
-		.name = "bench_target",
+		.name = TARGET,
 		.funcs = funcs,
 	}, { }
 };
 
-static struct klp_patch patch = {
+static struct klp_patch __used patch = {
 	.mod = THIS_MODULE,
 	.objs = objs,
 	.replace = REPLACE,
@@ -37,7 +43,11 @@ static struct klp_patch patch = {
 
 static int __init bench_patch_init(void)
 {
+#ifdef PLAIN
+	return 0;
+#else
 	return klp_enable_patch(&patch);
+#endif
 }
 module_init(bench_patch_init);
 
@@ -48,4 +58,6 @@ module_exit(bench_patch_exit);
 
 MODULE_DESCRIPTION("Livepatch benchmark: a patch");
 MODULE_LICENSE("GPL");
+#ifndef PLAIN
 MODULE_INFO(livepatch, "Y");
+#endif

@@ -27,7 +27,7 @@ static noinline __used void name(void)				\
 	barrier();						\
 }
 
-THOUSAND_FUNCTIONS(DEFINE_FUNC)
+FUNCTIONS_1000(DEFINE_FUNC)
 
 static struct dentry *dir;
 static DECLARE_WAIT_QUEUE_HEAD(waiters);

@@ -4,6 +4,7 @@
  * CLOCK_MONOTONIC; each result is a line "name value".
  *
  *   klp-bench load MODULE.ko [forks]	enable a patch; also fork meanwhile
+ *   klp-bench insert MODULE.ko		load a module that is no patch
  *   klp-bench disable PATCH		disable one
  *   klp-bench leave MODULE.ko DELAY	a task sleeps in the patched function,
  *					and leaves it DELAY ms after the load
@@ -226,6 +227,14 @@ static void load(const char *module, int with_forks)
 	printf("complete %llu\n", (unsigned long long)(complete - start));
 }
 
+static void insert_only(const char *module)
+{
+	uint64_t start = now();
+
+	insert(module);
+	printf("insmod %llu\n", (unsigned long long)(now() - start));
+}
+
 static void disable(const char *patch)
 {
 	uint64_t start, stored;
@@ -320,6 +329,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (!strcmp(command, "load") && argc >= 3) {
 		load(argv[2], argc > 3);
+	} else if (!strcmp(command, "insert") && argc == 3) {
+		insert_only(argv[2]);
 	} else if (!strcmp(command, "disable") && argc == 3) {
 		disable(argv[2]);
 	} else if (!strcmp(command, "leave") && argc == 4) {
