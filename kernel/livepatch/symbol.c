@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 
+#include "../module/internal.h"
 #include "internal.h"
 
 /*
@@ -261,17 +262,29 @@ out:
 	return err;
 }
 
+/* Of one name only one symbol can be exported, however many others bear it. */
+static bool klp_find_exported(const char *objname, const char *name, unsigned long *addr)
+{
+	struct find_symbol_arg arg = { .name = name, .gplok = true };
+
+	guard(preempt)();
+	if (!find_symbol(&arg) || strcmp(arg.owner ? arg.owner->name : "vmlinux", objname))
+		return false;
+	*addr = kernel_symbol_value(arg.sym);
+	return true;
+}
+
 /**
  * klp_symbol_find() - find one symbol
  * @objname: the module's name; NULL or "vmlinux" for the kernel itself
  * @name: the symbol's name
- * @sympos: 0 if @name is unique in the object, otherwise which of that name,
- *	    from 1 in address order
+ * @sympos: 0 if @name is unique in the object or exported by it, otherwise which
+ *	    of that name, from 1 in address order
  * @addr: set to its address on success
  *
  * Context: may sleep; takes module_mutex.
- * Return: 0, -ENOENT if there is no such symbol, -EINVAL if there are several
- * and @sympos is 0, or -ENOMEM.
+ * Return: 0, -ENOENT if there is no such symbol, -EINVAL if there are several,
+ * @sympos is 0 and none is exported, or -ENOMEM.
  */
 int klp_symbol_find(const char *objname, const char *name, unsigned long sympos,
 		    unsigned long *addr)
@@ -288,6 +301,8 @@ int klp_symbol_find(const char *objname, const char *name, unsigned long sympos,
 		err = klp_query_result(&query);
 	if (!err)
 		*addr = query.addr;
+	else if (err == -EINVAL && klp_find_exported(objname ?: "vmlinux", name, addr))
+		err = 0;
 	return err;
 }
 
