@@ -78,6 +78,10 @@ static int klp_bind_patch(struct klp_patch *patch)
 	struct module *mod;
 	int err;
 
+	err = klp_relocs_check(patch);
+	if (err)
+		return err;
+
 	klp_for_each_object(patch, obj) {
 		mod = NULL;
 		if (obj->name) {

@@ -257,6 +257,7 @@ int klp_symbols_bind(struct klp_patch *patch, struct klp_object *obj);
 
 /* ---- reloc.c ----------------------------------------------------------- */
 
+int klp_relocs_check(struct klp_patch *patch);
 int klp_relocs_apply(struct klp_patch *patch, struct klp_object *obj);
 void klp_relocs_clear(struct klp_patch *patch, struct klp_object *obj);
 

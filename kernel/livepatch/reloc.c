@@ -200,8 +200,11 @@ static int klp_check_section(struct klp_rela_section *sec, const char *shstrtab)
 		return -ENOEXEC;
 	}
 	/* While a module is loaded, the loader has made sure of that. */
-	if (!klp_is_loading(sec) && shdr->sh_info >= sec->mod->klp_info->hdr.e_shnum) {
-		klp_section_err(sec, "sh_info is %u, no section's index", shdr->sh_info);
+	if (!klp_is_loading(sec) &&
+	    (shdr->sh_info >= sec->mod->klp_info->hdr.e_shnum ||
+	     !(sec->sechdrs[shdr->sh_info].sh_flags & SHF_ALLOC))) {
+		klp_section_err(sec, "sh_info is %u, no section's index that is in memory",
+				shdr->sh_info);
 		return -ENOEXEC;
 	}
 	if (!klp_is_vmlinux(sec->objname) && shdr->sh_size &&
@@ -371,10 +374,7 @@ int klp_apply_section_relocs(struct module *pmod, Elf_Shdr *sechdrs,
 	return err;
 }
 
-/*
- * Whether a section of a loaded patch module waits for the object. A section
- * that the loader found reason to ignore may still be malformed.
- */
+/* Whether a section of a loaded patch module waits for the object. */
 static bool klp_section_waits_for(const struct klp_modinfo *info, unsigned int index,
 				  const char *objname)
 {
@@ -384,6 +384,55 @@ static bool klp_section_waits_for(const struct klp_modinfo *info, unsigned int i
 	return (shdr->sh_flags & SHF_RELA_LIVEPATCH) && shdr->sh_type == SHT_RELA &&
 	       !klp_parse_section_name(info->secstrings + shdr->sh_name, name) &&
 	       !strcmp(name, objname);
+}
+
+static bool klp_patch_has_object(struct klp_patch *patch, const char *objname)
+{
+	struct klp_object *obj;
+
+	klp_for_each_object(patch, obj) {
+		if (!strcmp(klp_object_label(obj), objname))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * klp_relocs_check() - whether all late relocations of a patch will be applied
+ * @patch: the patch, built; its module is coming or loaded
+ *
+ * The module loader passes over a section that does not lead to what it would
+ * change, and one for an object that the patch does not have waits for ever: new
+ * functions would call what is blank.
+ *
+ * Context: klp_mutex held.
+ * Return: 0, -EINVAL if a section is for no object of the patch, or what
+ * klp_apply_section_relocs() returns for a malformed one. The reason is in the log.
+ */
+int klp_relocs_check(struct klp_patch *patch)
+{
+	struct klp_modinfo *info = patch->mod->klp_info;
+	struct klp_rela_section sec = {
+		.mod = patch->mod,
+		.sechdrs = info->sechdrs,
+		.symindex = info->symndx,
+	};
+	int err;
+
+	lockdep_assert_held(&klp_mutex);
+
+	for (sec.index = 1; sec.index < info->hdr.e_shnum; sec.index++) {
+		if (!(sec.sechdrs[sec.index].sh_flags & SHF_RELA_LIVEPATCH))
+			continue;
+		err = klp_check_section(&sec, info->secstrings);
+		if (err)
+			return err;
+		if (!klp_is_vmlinux(sec.objname) && !klp_patch_has_object(patch, sec.objname)) {
+			klp_section_err(&sec, "the patch has no object '%s'", sec.objname);
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 /* Clear those of an object's sections that stand before @end. */
