@@ -72,6 +72,42 @@ static void klp_complete_fn(struct work_struct *work)
 	klp_release_patches();
 }
 
+/* Whether none of a module's patches that are over is still to be released. */
+static bool klp_released(struct module *mod)
+{
+	struct klp_patch *patch;
+
+	lockdep_assert_held(&klp_mutex);
+
+	list_for_each_entry(patch, &klp_done, list) {
+		if (patch->mod == mod)
+			return false;
+	}
+	return klp_releasing != mod;
+}
+
+/* Wait for a condition that ends of transitions and releases of patches change. */
+static void klp_wait_settled(bool (*condition)(struct module *mod), struct module *mod)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	add_wait_queue(&klp_settled, &wait);
+	/* A step towards it may fail for want of memory: look again every second. */
+	while (!condition(mod))
+		wait_woken(&wait, TASK_UNINTERRUPTIBLE, HZ);
+	remove_wait_queue(&klp_settled, &wait);
+}
+
+/* Take klp_mutex, but not while an earlier patch of the module is being released. */
+static bool klp_lock_released(struct module *mod)
+{
+	mutex_lock(&klp_mutex);
+	if (klp_released(mod))
+		return true;
+	mutex_unlock(&klp_mutex);
+	return false;
+}
+
 static int klp_bind_patch(struct klp_patch *patch)
 {
 	struct klp_object *obj;
@@ -187,7 +223,8 @@ int klp_enable_patch(struct klp_patch *patch)
 	if (!klp_have_reliable_stack())
 		pr_warn_once("stacks cannot be checked here: tasks switch only when they leave the kernel\n");
 
-	mutex_lock(&klp_mutex);
+	/* The same structures may have been a patch before. */
+	klp_wait_settled(klp_lock_released, patch->mod);
 	err = klp_check_patch(patch);
 	if (!err && !try_module_get(patch->mod)) {
 		pr_err("module '%s' is on its way out\n", patch->mod->name);
@@ -325,11 +362,7 @@ static bool klp_evict_step(struct module *mod)
 		return false;
 	}
 
-	list_for_each_entry(patch, &klp_done, list) {
-		if (patch->mod == mod)
-			return false;
-	}
-	return klp_releasing != mod;
+	return klp_released(mod);
 }
 
 /*
@@ -339,19 +372,13 @@ static bool klp_evict_step(struct module *mod)
  */
 static void klp_evict(struct module *mod)
 {
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-
 	scoped_guard(mutex, &klp_mutex) {
 		if (klp_patch_of_module(mod))
 			pr_err("module '%s' fails after it has enabled its patch: disabling it\n",
 			       mod->name);
 	}
 
-	add_wait_queue(&klp_settled, &wait);
-	/* A step may fail for want of memory: look again every second. */
-	while (!klp_evict_step(mod))
-		wait_woken(&wait, TASK_UNINTERRUPTIBLE, HZ);
-	remove_wait_queue(&klp_settled, &wait);
+	klp_wait_settled(klp_evict_step, mod);
 }
 
 /**
