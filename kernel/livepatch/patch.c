@@ -88,24 +88,72 @@ static int klp_check_object(const struct klp_patch *patch, const struct klp_obje
 	return 0;
 }
 
-/* Our fields live in the module's structures: nobody else may be using them. */
-static bool klp_in_use(const struct klp_patch *patch)
+/* Behind the last function of an object. */
+static const struct klp_func *klp_funcs_end(const struct klp_object *obj)
 {
-	const struct klp_object *obj;
-	struct klp_object *other_obj;
-	struct klp_patch *other;
+	const struct klp_func *func = obj->funcs;
 
-	list_for_each_entry(other, &klp_patches, list) {
-		if (other == patch)
-			return true;
+	while (!klp_func_is_end(func))
+		func++;
+	return func;
+}
+
+/* Our fields live in the module's structures: none may be there twice. */
+static int klp_check_shared(const struct klp_patch *patch)
+{
+	const struct klp_object *obj, *other;
+	const struct klp_func *end;
+
+	for (obj = patch->objs; !klp_object_is_end(obj); obj++) {
+		end = klp_funcs_end(obj);
+		for (other = patch->objs; other < obj; other++) {
+			if (other->funcs >= end || klp_funcs_end(other) <= obj->funcs)
+				continue;
+			pr_err("patch '%s': object '%s': it shares structures of functions with object '%s'\n",
+			       patch->mod->name, klp_object_label(obj), klp_object_label(other));
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Nor may another patch be using them. */
+static int klp_check_in_use(const struct klp_patch *patch, struct klp_patch *other)
+{
+	const struct klp_object *obj, *end_obj = patch->objs;
+	struct klp_object *other_obj;
+	struct klp_func *other_func;
+	const struct klp_func *end;
+
+	if (other == patch) {
+		pr_err("patch '%s' is already enabled\n", patch->mod->name);
+		return -EINVAL;
+	}
+
+	while (!klp_object_is_end(end_obj))
+		end_obj++;
+	klp_for_each_object(other, other_obj) {
+		if (other_obj < patch->objs || other_obj >= end_obj)
+			continue;
+		pr_err("patch '%s': object '%s': its structure is in use by patch '%s'\n",
+		       patch->mod->name, klp_object_label(other_obj), other->mod->name);
+		return -EINVAL;
+	}
+
+	for (obj = patch->objs; obj < end_obj; obj++) {
+		end = klp_funcs_end(obj);
 		klp_for_each_object(other, other_obj) {
-			for (obj = patch->objs; !klp_object_is_end(obj); obj++) {
-				if (obj == other_obj || obj->funcs == other_obj->funcs)
-					return true;
+			klp_for_each_func(other_obj, other_func) {
+				if (other_func < obj->funcs || other_func >= end)
+					continue;
+				pr_err("patch '%s': object '%s': function '%s': its structure is in use by patch '%s'\n",
+				       patch->mod->name, klp_object_label(obj),
+				       other_func->old_name, other->mod->name);
+				return -EINVAL;
 			}
 		}
 	}
-	return false;
+	return 0;
 }
 
 /**
@@ -134,11 +182,13 @@ int klp_patch_check(struct klp_patch *patch)
 		if (err)
 			return err;
 	}
-	if (klp_in_use(patch)) {
-		pr_err("patch '%s' or a part of it is already enabled\n", patch->mod->name);
-		return -EINVAL;
-	}
+	err = klp_check_shared(patch);
+	if (err)
+		return err;
 	list_for_each_entry(other, &klp_patches, list) {
+		err = klp_check_in_use(patch, other);
+		if (err)
+			return err;
 		if (other->mod == patch->mod) {
 			pr_err("module '%s' has already enabled a patch\n", patch->mod->name);
 			return -EEXIST;
