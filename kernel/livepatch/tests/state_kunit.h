@@ -25,13 +25,14 @@ static void klp_test_state_get(struct kunit *test)
 
 static void klp_test_state_before(struct kunit *test)
 {
-	struct klp_state oldest_states[] = { { .id = 1 }, { .id = 2 }, { } };
-	struct klp_state older_states[] = { { .id = 2 }, { } };
-	struct klp_state new_states[] = { { .id = 1 }, { .id = 3 }, { } };
-	struct klp_patch oldest = { .states = oldest_states };
-	struct klp_patch older = { .states = older_states };
-	struct klp_patch stateless = {};
-	struct klp_patch new = { .states = new_states };
+	/* Too large for the stack, with the space that KASAN leaves between them. */
+	static struct klp_state oldest_states[] = { { .id = 1 }, { .id = 2 }, { } };
+	static struct klp_state older_states[] = { { .id = 2 }, { } };
+	static struct klp_state new_states[] = { { .id = 1 }, { .id = 3 }, { } };
+	static struct klp_patch oldest = { .states = oldest_states };
+	static struct klp_patch older = { .states = older_states };
+	static struct klp_patch stateless;
+	static struct klp_patch new = { .states = new_states };
 
 	mutex_lock(&klp_mutex);
 	list_add_tail(&oldest.list, &klp_patches);
