@@ -85,6 +85,14 @@ static const struct bad_case {
 		{ { { "klp_target_value", new_func } } } },
 	{ "object-slash",	{ "klp/target" },
 		{ { { "klp_target_value", new_func } } } },
+	{ "shared-functions",	{ NULL, TARGET },
+		{ { { "cmdline_proc_show", new_func },
+		    { "version_proc_show", new_func } },
+		  { { "klp_target_value", new_func } } } },
+	{ "overlapping-functions", { NULL, TARGET },
+		{ { { "cmdline_proc_show", new_func },
+		    { "version_proc_show", new_func } },
+		  { { "klp_target_value", new_func } } } },
 	/* These have no objects, or nothing at all: see make_patch(). */
 	{ "null-patch" },
 	{ "null-mod",		{ NULL }, { { { "cmdline_proc_show", new_func } } } },
@@ -117,6 +125,10 @@ static struct klp_patch *make_patch(struct made *made, const struct bad_case *c)
 		memcpy(made->funcs[i], c->func[i], sizeof(c->func[i]));
 		made->objs[i].funcs = made->funcs[i];
 	}
+	if (!strcmp(bad, "shared-functions"))
+		made->objs[1].funcs = made->objs[0].funcs;
+	if (!strcmp(bad, "overlapping-functions"))
+		made->objs[1].funcs = made->objs[0].funcs + 1;
 	patch->mod = strcmp(bad, "null-mod") ? THIS_MODULE : NULL;
 	patch->objs = strcmp(bad, "null-objs") ? made->objs : NULL;
 	return strcmp(bad, "null-patch") ? patch : NULL;

@@ -86,6 +86,20 @@ static int new_sleep(struct klp_test *test)
 	return err ?: PATCH_VERSION;
 }
 
+/* Where a task sleeps that has left new_tail() with a jump. */
+static noinline __noclone int tail_sleep(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	barrier();
+	return err ?: PATCH_VERSION;
+}
+
+static int new_tail(struct klp_test *test)
+{
+	return tail_sleep(test);
+}
+
 static int new_deep(struct klp_test *test)
 {
 	int err = test->descend(test, KLP_TEST_FRAMES);
@@ -144,6 +158,7 @@ static const struct {
 	{ "alias",	TARGET,	"klp_target_alias",	new_value },
 	{ "twin",	TARGET,	"klp_target_twin",	new_value },
 	{ "sleep",	TARGET,	"klp_target_sleep",	new_sleep },
+	{ "tail",	TARGET,	"klp_target_sleep",	new_tail },
 	{ "deep",	TARGET,	"klp_target_deep",	new_deep },
 	{ "cold",	TARGET,	"klp_target_cold",	new_cold },
 	{ "jump",	TARGET,	"klp_target_jump",	new_jump },
@@ -232,12 +247,35 @@ static void post_unpatch(struct klp_object *obj)
 	note("post_unpatch", obj);
 }
 
-/* A write enables the same structure once more; a read gives the result. */
+/*
+ * A write enables the same structure once more, or another one that shares a
+ * part of it; a read gives the result.
+ */
 static int again_result;
 
 static int again_set(const char *val, const struct kernel_param *kp)
 {
-	again_result = klp_enable_patch(&patch);
+	static struct klp_func more_funcs[2];
+	static struct klp_object more_objs[2];
+	static struct klp_patch more = { .mod = THIS_MODULE };
+	struct klp_patch *which = &more;
+
+	more_objs[0] = objs[0];
+	more.objs = more_objs;
+	if (sysfs_streq(val, "patch")) {
+		which = &patch;
+	} else if (sysfs_streq(val, "objects")) {
+		more.objs = objs;
+	} else if (sysfs_streq(val, "functions")) {
+		/* Not the first one of them. */
+		more_objs[0].funcs = objs[0].funcs + 1;
+	} else if (sysfs_streq(val, "module")) {
+		more_funcs[0] = objs[0].funcs[0];
+		more_objs[0].funcs = more_funcs;
+	} else {
+		return -EINVAL;
+	}
+	again_result = klp_enable_patch(which);
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  * says 0, the replacement in klp_patch_vN says N.
  *
  * In debugfs, folder klp_target (or klp_other, see other.c):
- *   value, twin1, twin2	what the functions return
+ *   value, twin1, twin2, shared	what the functions return
+ *   secret			a static variable
  *   init_value			what klp_target_value() returned in this module's init
  *   sleep, deep		a read sleeps in the function, or 200 frames below
  *				it, until somebody writes to "release"
@@ -132,6 +133,18 @@ static noinline __noclone int klp_target_pair(struct klp_test *test)
 	return klp_test_round(test, 0);
 }
 
+/* The same name as an exported function's: see target_twin.c. */
+static noinline __noclone int klp_target_shared(void)
+{
+	int ret = -3;
+
+	OPTIMIZER_HIDE_VAR(ret);
+	return ret;
+}
+
+/* Found by late relocations only. */
+static u32 klp_target_secret = 42;
+
 /* ---- what they call ---- */
 
 static bool may_stop(void)
@@ -228,6 +241,7 @@ DEFINE_DEBUGFS_ATTRIBUTE_SIGNED(name##_fops, name##_get, NULL, "%lld\n")
 TARGET_READ(value, klp_target_value());
 TARGET_READ(twin1, klp_target_twin());
 TARGET_READ(twin2, klp_target_second_twin());
+TARGET_READ(shared, klp_target_shared());
 TARGET_READ(sleep, klp_target_sleep(&test));
 TARGET_READ(isleep, klp_target_sleep(&interruptible_test));
 TARGET_READ(deep, klp_target_deep(&test));
@@ -438,6 +452,7 @@ static int __init target_init(void)
 		{ "value", &value_fops },
 		{ "twin1", &twin1_fops },
 		{ "twin2", &twin2_fops },
+		{ "shared", &shared_fops },
 		{ "sleep", &sleep_fops },
 		{ "isleep", &isleep_fops },
 		{ "deep", &deep_fops },
@@ -456,6 +471,7 @@ static int __init target_init(void)
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		debugfs_create_file(files[i].name, 0600, dir, NULL, files[i].fops);
 	debugfs_create_u32("init_value", 0400, dir, &init_value);
+	debugfs_create_u32("secret", 0400, dir, &klp_target_secret);
 	debugfs_create_atomic_t("sleepers", 0400, dir, &sleepers);
 	debugfs_create_atomic_t("rounds_old", 0600, dir, &test.rounds_old);
 	debugfs_create_atomic_t("rounds_new", 0600, dir, &test.rounds_new);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The other function of the same name: see target.c. */
+/* The other functions of the same names: see target.c. */
 
 #include <linux/compiler.h>
+#include <linux/export.h>
 
 #include "target.h"
 
@@ -17,3 +18,13 @@ int klp_target_second_twin(void)
 {
 	return klp_target_twin();
 }
+
+int klp_target_shared(void);
+noinline int klp_target_shared(void)
+{
+	int ret = 3;
+
+	OPTIMIZER_HIDE_VAR(ret);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(klp_target_shared);

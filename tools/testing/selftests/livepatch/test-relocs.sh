@@ -1,0 +1,202 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Late relocations: applied when what they refer to is there, blank otherwise,
+# and malformed ones refused.
+
+# scenario calls what is here.
+# shellcheck disable=SC2317
+
+. "$(dirname "$0")/functions.sh"
+
+R=/tmp/klp_rela.ko
+P=$LIVEPATCH/klp_rela
+
+# What new_value() makes of what it finds, see klp_rela.c.
+FOUND=41721
+LONG=a_name_that_is_longer_than_any_module_may_have_it_and_goes_on
+LONGER=$LONG$LONG$LONG$LONG$LONG$LONG$LONG$LONG$LONG
+
+# make_rela [CHANGE...]
+make_rela() {
+	./klp_elf "$MODULES/klp_rela.ko" "$R" \
+		late_command_line=.klp.sym.vmlinux.saved_command_line,0 \
+		late_secret=.klp.sym.klp_target.klp_target_secret,0 \
+		late_twin1=.klp.sym.klp_target.klp_target_twin,1 \
+		late_twin2=.klp.sym.klp_target.klp_target_twin,2 \
+		late_shared=.klp.sym.klp_target.klp_target_shared,0 "$@"
+}
+
+# load_rela ERROR
+load_rela() {
+	is "$(./klp_module load "$R")" "$1" "loading klp_rela"
+}
+
+# A module whose text is to be seen from its parameters: x86 only.
+protected() {
+	[[ ! -e /sys/module/klp_rela/parameters/writable ]] ||
+		is "$(param klp_rela writable)" "0 0 0 0" "writable"
+}
+
+applied() {
+	local original
+
+	original=$(</proc/cmdline)
+	make_rela
+	[[ $1 != first ]] || load klp_target
+	load_rela ok
+	wait_patched klp_rela
+	is "$(</proc/cmdline)" "late: $original" "/proc/cmdline"
+	protected
+	if [[ $1 == later ]]; then
+		is "$(param klp_rela pointers)" "0 0 0" "what is found"
+		load klp_target
+		# Before its init has run.
+		file_is "$TARGET/init_value" "$FOUND"
+	fi
+	is "$(value value)" "$FOUND" "value"
+	is "$(param klp_rela pointers)" "42 42 42" "what is found"
+	protected
+	remove klp_rela
+	is "$(value value) $(</proc/cmdline)" "0 $original" "the originals"
+}
+
+comes_and_goes() {
+	local i
+
+	make_rela
+	load_rela ok
+	wait_patched klp_rela
+	for i in 1 2 3; do
+		load klp_target
+		file_is "$TARGET/init_value" "$FOUND"
+		is "$(param klp_rela pointers)" "42 42 42" "what is found"
+		unload klp_target
+		is "$(param klp_rela pointers)" "0 0 0" "what is found"
+	done
+	remove klp_rela
+}
+
+# Whoever looks never finds code or constants that can be written.
+always_protected() {
+	local i seen
+
+	[[ $(uname -m) == x86_64 ]] || return 0
+	make_rela
+	load_rela ok
+	wait_patched klp_rela
+	for i in 1 2 3; do
+		load klp_target
+		unload klp_target
+	done &
+	while kill -0 $! 2>/dev/null; do
+		param klp_rela writable
+	done >/tmp/klp_writable
+	wait $!
+	seen=$(sort /tmp/klp_writable | uniq -c)
+	is "$(sort -u /tmp/klp_writable)" "0 0 0 0" "writable, seen in turns ($seen)"
+	remove klp_rela
+}
+
+# malformed ERROR LINES REGEX CHANGE...: refused when it is loaded
+malformed() {
+	local error=$1 nr=$2 regex=$3 before lines
+
+	shift 3
+	make_rela "$@"
+	[[ $* != *only=klp_target* ]] || load klp_target
+	before=$(snapshot)
+	log_begin
+	load_rela "$error"
+	lines=$(log_lines)
+	unchanged "$before"
+	is "$(grep -c . <<<"$lines")" "$nr" "number of lines in the log ($lines)"
+	matches "$lines" "$regex" "the log"
+	# What was refused is in the way of nothing.
+	make_rela
+	load_rela ok
+	wait_patched klp_rela
+	remove klp_rela
+}
+
+# The same for the module that is patched, when it comes later.
+malformed_later() {
+	local error=$1 regex=$2 i lines
+
+	shift 2
+	make_rela only=klp_target "$@"
+	load_rela ok
+	wait_patched klp_rela
+	for i in 1 2; do
+		log_begin
+		load_gets "$error" klp_target
+		lines=$(log_lines)
+		is "$(wc -l <<<"$lines")" 2 "number of lines in the log ($lines)"
+		matches "$lines" "klp_rela.*$regex.*refusing to load module 'klp_target'" "the log"
+		is "$(param klp_rela pointers)" "0 0 0" "what is found"
+		file_is "$P/klp_target/patched" 0
+	done
+	matches "$(</proc/cmdline)" "^late: " "/proc/cmdline"
+	remove klp_rela
+	load klp_target
+	is "$(value value)" 0 "value"
+}
+
+truncated() {
+	local size before
+
+	make_rela
+	size=$(stat -c %s "$R")
+	before=$(snapshot)
+	# Within the section headers, before them, and within the first page.
+	for size in $((size - 1)) $((size - 2000)) $((size / 2)) 100; do
+		make_rela
+		truncate -s "$size" "$R"
+		load_rela ENOEXEC
+		unchanged "$before"
+	done
+}
+
+S=.klp.rela
+Y=.klp.sym
+late_target=.klp.rela.klp_target
+
+scenario "applied for vmlinux, and for a module that is there" applied first
+scenario "applied for a module that comes later" applied later
+scenario "blank when the module goes, applied when it returns" comes_and_goes
+scenario "code and constants are protected all the time" always_protected
+
+scenario "a section without an object" malformed EINVAL 1 "klp_rela.*'$S.'.*malformed" section=$S.
+scenario "a section without a section" malformed EINVAL 1 "klp_rela.*'$S.vmlinux.'.*malformed" section=$S.vmlinux.
+scenario "a section with no name of the kind" malformed EINVAL 1 "klp_rela.*'.rela.text'.*malformed" section=.rela.text
+scenario "a section with an overlong object" malformed ENAMETOOLONG 1 "klp_rela.*too long" section=$S.$LONG.text
+scenario "a section for an unknown object" malformed EINVAL 1 "klp_rela.*no object 'klp_missing'" only=klp_target section=$S.klp_missing.text
+scenario "a section of another type" malformed ENOEXEC 1 "klp_rela.*not of type RELA" type=1
+scenario "a section of type REL" malformed ENOEXEC 1 "klp_rela.*not of type RELA" type=9
+scenario "a section with another symbol table" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_link is 1" link=1
+scenario "a section that changes what does not exist" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 9999" info=9999
+scenario "a section that changes nothing" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 0" info=0
+scenario "a section of odd size" malformed ENOEXEC 1 "klp_rela.*vmlinux.*size" size=23
+scenario "a section that is cut off" malformed ENOEXEC 0 "" size=0x1000000
+scenario "a section that does not stay" malformed ENOEXEC 1 "klp_rela.*$late_target.*not kept" only=klp_target flags=0x100040
+scenario "a relocation outside of its target" malformed EFAULT 1 "klp_rela.*offset 0x7fffffff is outside" offset=0x7fffffff
+scenario "a relocation without a symbol" malformed ERANGE 1 "klp_rela.*symbol index 99999 is outside" symbol-index=99999
+scenario "a relocation of an unknown type" malformed ENOEXEC 1 "klp_rela.*vmlinux.*cannot be applied" rela-type=250
+scenario "a symbol without a position" malformed EINVAL 1 "klp_rela.*'$Y.vmlinux.x'.*malformed" symbol=$Y.vmlinux.x
+scenario "a symbol without an object" malformed EINVAL 1 "klp_rela.*'$Y.x,0'.*malformed" symbol=$Y.x,0
+scenario "a symbol with junk for a position" malformed EINVAL 1 "klp_rela.*'$Y.vmlinux.x,1x'.*malformed" symbol=$Y.vmlinux.x,1x
+scenario "a symbol with too large a position" malformed ERANGE 1 "klp_rela.*99999999999999999999" symbol=$Y.vmlinux.x,99999999999999999999
+scenario "a symbol with an overlong name" malformed ENAMETOOLONG 1 "klp_rela.*too long" symbol=$Y.vmlinux.$LONGER,0
+scenario "a symbol of no such kind" malformed EINVAL 1 "klp_rela.*'printk'.*malformed" symbol=printk
+scenario "a symbol that does not exist" malformed ENOENT 1 "klp_rela.*$Y.vmlinux.klp_none,0.*not found" symbol=$Y.vmlinux.klp_none,0
+scenario "a position that does not exist" malformed ENOENT 1 "klp_rela.*$Y.vmlinux.saved_command_line,2.*not found" symbol=$Y.vmlinux.saved_command_line,2
+scenario "a module's symbol in a section for vmlinux" malformed EXDEV 1 "klp_rela.*$Y.klp_target.x,0.*section for vmlinux" symbol=$Y.klp_target.x,0
+scenario "an ambiguous symbol" malformed EINVAL 1 "klp_rela.*klp_target_twin,0.*ambiguous" only=klp_target symbol=$Y.klp_target.klp_target_twin,0
+scenario "a symbol of an unknown object" malformed ENOENT 1 "klp_rela.*klp_missing.x,0.*not found" only=klp_target symbol=$Y.klp_missing.x,0
+scenario "a symbol that is not marked" malformed ENOEXEC 1 "klp_rela.*saved_command_line,0.*not marked" symbol-section=1
+scenario "a file that is cut off" truncated
+
+scenario "the module lacks a symbol" malformed_later ENOENT "$Y.klp_target.klp_none,0.*not found" symbol=$Y.klp_target.klp_none,0
+scenario "the module has a symbol twice" malformed_later EINVAL "klp_target_twin,0.*ambiguous" symbol=$Y.klp_target.klp_target_twin,0
+scenario "the module's relocation is of an unknown type" malformed_later ENOEXEC "$late_target.*cannot be applied" rela-type=250
+finish
