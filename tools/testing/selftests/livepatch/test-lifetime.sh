@@ -24,6 +24,37 @@ freed_after_error() {
 	remove klp_patch_v1
 }
 
+# The last step that can fail: everything has been set up by then.
+freed_after_ftrace() {
+	local before
+
+	load klp_target
+	before=$(snapshot)
+	sysctl -qw kernel.ftrace_enabled=0
+	load_gets EBUSY klp_life
+	sysctl -qw kernel.ftrace_enabled=1
+	unchanged "$before"
+	enable klp_patch_v1
+	is "$(cmdline) $(value value)" "1 1" "versions"
+	remove klp_patch_v1
+}
+
+# Files of the patch are open when it is freed, and read again afterwards.
+freed_while_open() {
+	local fd file fds=()
+
+	load klp_target
+	enable klp_life
+	for file in "$LIVEPATCH"/klp_life/{enabled,stack_order,klp_target/patched}; do
+		exec {fd}<"$file"
+		fds+=("$fd")
+	done
+	remove klp_life
+	for fd in "${fds[@]}"; do
+		! cat <&"$fd" 2>/dev/null || fail "a file of a freed patch can be read"
+	done
+}
+
 freed_at_exit() {
 	local i
 
@@ -86,7 +117,9 @@ no_functions() {
 
 scenario "freed after a function was not found" freed_after_error ENOENT missing=1
 scenario "freed after pre_patch has failed" freed_after_error ENOTUNIQ refuse=1
+scenario "freed after ftrace has refused it" freed_after_ftrace
 scenario "freed at exit" freed_at_exit
+scenario "freed while its files are open" freed_while_open
 scenario "freed after atomic replace" freed_after_replace
 scenario "freed after what it patches" target_goes_first
 scenario "a task in what a new function has jumped to" jumped

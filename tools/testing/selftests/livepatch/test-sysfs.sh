@@ -87,16 +87,27 @@ removal() {
 	is "$(value value)" 0 "version"
 }
 
-# Files that were open all along say that the patch is gone.
+# Files that were open all along say that the patch is gone. A disabled patch
+# cannot be enabled again, nor anything else.
 open_files() {
-	local fd file fds=()
+	local fd file value fds=() writable=()
 
 	enable klp_patch_v1 funcs=cmdline
 	for file in enabled transition replace stack_order vmlinux/patched; do
 		exec {fd}<"$P/$file"
 		fds+=("$fd")
 	done
-	remove klp_patch_v1
+	for file in enabled force; do
+		exec {fd}>"$P/$file"
+		writable+=("$fd")
+	done
+	disable klp_patch_v1
+	for fd in "${writable[@]}"; do
+		for value in 0 1 junk; do
+			matches "$(printf %s "$value" 2>&1 >&"$fd" || true)" "No such device" "the error"
+		done
+	done
+	unload klp_patch_v1
 	for fd in "${fds[@]}"; do
 		! cat <&"$fd" 2>/dev/null || fail "a file of a removed patch can be read"
 	done

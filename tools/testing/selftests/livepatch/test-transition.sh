@@ -52,6 +52,29 @@ blocked() {
 	is "$(patch_state "$BASHPID")" -1 "patch_state after"
 }
 
+# A new function that leaves with a jump has no address on the stack: wherever in
+# the patch module the task sleeps, it holds the disabling up, and the module stays.
+tail_call() {
+	local sleeper
+
+	prepare
+	enable klp_patch_v1 funcs=tail
+	reader sleep
+	sleeper=$pid
+	sleepers 1
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	blocked_by "$sleeper" user tail_sleep
+	unload_gets EAGAIN klp_patch_v1
+	release
+	wait_gone klp_patch_v1
+	wait_unused klp_patch_v1
+	unload klp_patch_v1
+	# It has returned to where no text is any more, if it was not waited for.
+	wait "$sleeper" || fail "the sleeper has ended with status $?"
+	is "$(value value)" 0 "version"
+}
+
 # passes: a transition in each direction is not held up.
 passes() {
 	load klp_patch_v1
@@ -460,6 +483,7 @@ scenario "a user task 200 frames below the function blocks" blocked reader deep 
 scenario "a kthread 200 frames below the function blocks" blocked kthread deep kthread
 scenario "a user task in the cold part of the function blocks" \
 	blocked reader cold user klp_target_cold.cold
+scenario "a task where a new function has jumped to blocks" tail_call
 scenario "many tasks in the function" many_sleepers
 scenario "looking at blockers costs no memory" looked_at
 scenario "blockers tell since when" blocked_since
