@@ -26,7 +26,8 @@ struct module *klp_object_find_module(struct klp_object *obj)
 
 	lockdep_assert_held(&klp_mutex);
 
-	guard(rcu)();
+	/* What find_module() asks for: module_mutex, or this. */
+	guard(preempt)();
 	mod = find_module(obj->name);
 	return mod && mod->klp_alive ? mod : NULL;
 }
