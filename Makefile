@@ -3,7 +3,7 @@
 # The commands of this repository. Each target is one script in scripts/, whose
 # opening comment says more; every script first runs what it depends on.
 
-export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS
+export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS KEEP AGAIN
 
 .PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench plots mutants coverage ci test-all clean
 .NOTPARALLEL:

@@ -13,7 +13,7 @@
 # the same sources, is not made again: after an interruption just start anew.
 #
 # Environment: ONLY="NAME..."	only these (patterns of the shell)
-#		LIMIT=SECONDS	for one run in the guest (600)
+#		LIMIT=SECONDS	for one run in the guest (300)
 #		AGAIN=1		also those that have a result
 #		KEEP=1		go by the mutation alone, whatever else has changed
 
@@ -24,7 +24,6 @@ BUILD=${BUILD:-$(dirname "$0")/../build}/mutants
 LIST=$ROOT/tools/testing/selftests/livepatch/mutations
 SRC=$BUILD/src
 RESULTS=$BUILD/results.tsv
-limit=${LIMIT:-600}
 
 lock_build
 touch "$RESULTS"
@@ -72,8 +71,8 @@ scenario_of() { sed -n 's/^Scenario: //p' "$LIST/$1.patch"; }
 # The log of the run shows a failure at once; there is no need to wait for more.
 # Sets result and reason.
 watch_guest() {
-	local log=$1 pid line rc=0
-	shift
+	local log=$1 limit=$2 pid line rc=0
+	shift 2
 
 	exec {out}< <(exec setsid "$SRC/scripts/vm.sh" -n mutant -t "$limit" "$@" 2>"$log.vm"; )
 	pid=$!
@@ -100,15 +99,16 @@ watch_guest() {
 
 # run_tests LOG SCENARIO TEST...: in the guest. Freed memory is poisoned there.
 run_tests() {
-	local log=$1 scenario=$2 kunit=0 test ran
+	local log=$1 scenario=$2 limit=${LIMIT:-300} kunit=0 test ran
 	shift 2
 
-	# Without a suite among them KUnit need not run.
+	# Without a suite among them KUnit need not run, and alone it is quick.
+	[[ " $* " == *.sh\ * ]] || limit=$((limit < 120 ? limit : 120))
 	for test; do
 		[[ $test == *.sh ]] || kunit=1
 	done
 	rm -f "$log"
-	watch_guest "$log" -k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
+	watch_guest "$log" "$limit" -k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
 		./test /klp/selftests kunit "$@"
 	[[ $result == survived ]] || return 0
 	for test; do
