@@ -8,7 +8,8 @@
 #
 # Usage: modules.sh [samples] [selftests] [stock]
 #
-# "stock" are the stock selftests; without arguments everything of ours is built.
+# "stock" are the stock selftests and samples; without arguments everything of ours
+# is built.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -73,19 +74,38 @@ own_selftests() {
 	selftests "$src" "$root/klp/selftests"
 }
 
-stock_selftests() {
-	local stock=$STAGE/stock-src tests=tools/testing/selftests/livepatch
+# Stock files are a black box, built as they are: not even a diagnostic shows
+# their sources.
+blind=(KCFLAGS=-fno-diagnostics-show-caret)
 
-	copy "$TREE" "$stock" "${harness[@]}"
+# unpack_stock FOLDER: from the stock tree, to $STAGE/stock-src
+unpack_stock() {
+	local stock=$STAGE/stock-src folder=$1
+
+	mkdir -p "$stock"
 	if [[ -n ${KSRC:-} ]]; then
-		copy "$KSRC" "$stock" "$tests"
-	elif [[ ! -e $stock/$tests/Makefile || $TREE/.klp-origin -nt $stock/$tests.key ]]; then
+		copy "$KSRC" "$stock" "$folder"
+	elif [[ ! -e $stock/$folder/Makefile || $TREE/.klp-origin -nt $stock/$folder.key ]]; then
 		tar -xJf /usr/src/linux-source-6.12.tar.xz -C "$stock" \
-			--strip-components=1 "linux-source-6.12/$tests"
-		touch "$stock/$tests.key"
+			--strip-components=1 "linux-source-6.12/$folder"
+		touch "$stock/$folder.key"
 	fi
-	# A black box: not even a diagnostic shows its sources.
-	selftests "$stock" "$root/klp/stock-selftests" KCFLAGS=-fno-diagnostics-show-caret
+}
+
+stock_selftests() {
+	copy "$TREE" "$STAGE/stock-src" "${harness[@]}"
+	unpack_stock tools/testing/selftests/livepatch
+	selftests "$STAGE/stock-src" "$root/klp/stock-selftests" "${blind[@]}"
+}
+
+stock_samples() {
+	local samples=$STAGE/stock-src/samples/livepatch
+
+	unpack_stock samples/livepatch
+	kmake M="$samples" CONFIG_SAMPLE_LIVEPATCH=m "${blind[@]}" modules
+	rm -rf "$root/klp/stock-samples"
+	mkdir -p "$root/klp/stock-samples"
+	cp "$samples"/*.ko "$root/klp/stock-samples/"
 }
 
 (($#)) || set -- samples selftests
@@ -95,7 +115,10 @@ for what; do
 	case $what in
 	samples) phase "build samples" "samples$VARIANT" samples ;;
 	selftests) phase "build selftests" "selftests$VARIANT" own_selftests ;;
-	stock) phase "build stock selftests" "stock-selftests$VARIANT" stock_selftests ;;
+	stock)
+		phase "build stock selftests" "stock-selftests$VARIANT" stock_selftests
+		phase "build stock samples" "stock-samples$VARIANT" stock_samples
+		;;
 	*) die "unknown argument $what" ;;
 	esac
 done

@@ -5,12 +5,12 @@
 # "N passed, N failed"; the exit status is zero only if some passed and none
 # failed.
 #
-# Usage: test.sh [stock]	"stock" runs the stock selftests instead of ours
+# Usage: test.sh [stock]	"stock" runs the stock selftests and samples, not ours
 #
-# Environment: TESTS="NAME..."	only these selftests and KUnit suites
+# Environment: TESTS="NAME..."	only these selftests, KUnit suites and samples
 #		CONFIG=NAME	on that variant of the kernel
 #		PARAMS="P..."	more parameters for the kernel, such as preempt=full
-#		LIMIT=SECONDS	for the whole run in the guest (1800)
+#		LIMIT=SECONDS	for the whole run in the guest (1800, or 7200 with checkers)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -19,18 +19,27 @@ read -r -a tests <<<"${TESTS:-}"
 
 if [[ $suite == stock ]]; then
 	"$SCRIPTS/modules.sh" stock
-	command=(./test /klp/stock-selftests - "${tests[@]}")
+	command=(./test stock "${tests[@]}")
 else
 	"$SCRIPTS/modules.sh"
-	command=(./test /klp/selftests kunit "${tests[@]}")
+	command=(./test ours "${tests[@]}")
 fi
 "$SCRIPTS/rootfs.sh"
+
+# Checkers make a kernel many times slower. The tests are the same, but what is done
+# again and again is done less often.
+limit=1800
+if [[ ${CONFIG:-} == debug || ${CONFIG:-} == kcsan ]]; then
+	limit=7200
+	command=(env kselftest_override_timeout=1800 KLP_ROUNDS=10 "${command[@]}")
+fi
 
 tap=$LOG/test-$suite$VARIANT.$$.tap
 results=$LOG/test-$suite$VARIANT.$$.results
 trap 'rm -rf "$tap" "$results"' EXIT
 rc=0
-"$SCRIPTS/vm.sh" -n "test-$suite$VARIANT" -r "$results" -t "${LIMIT:-1800}" -k "kunit.enable=1 ${PARAMS:-}" \
+"$SCRIPTS/vm.sh" -n "test-$suite$VARIANT" -r "$results" -t "${LIMIT:-$limit}" \
+	-k "kunit.enable=1 kasan_multi_shot ${PARAMS:-}" \
 	-- "${command[@]}" | tee "$tap" || rc=$?
 
 # The count is made here, from what arrived, so that it holds for a guest that
@@ -52,7 +61,7 @@ elif [[ $planned != $((passed + skipped + failed)) ]]; then
 	failed=$((failed + 1))
 fi
 for name in "${tests[@]}"; do
-	if ! grep -qF -e "selftests: $name" -e "kunit: $name." "$tap"; then
+	if ! grep -qF -e "selftests: $name" -e "kunit: $name." -e "samples: $name" "$tap"; then
 		say "not ok $((passed + skipped + failed + 1)) there is no test named $name"
 		failed=$((failed + 1))
 	fi
