@@ -21,7 +21,7 @@ help:
 	@echo '  make plots        its results into the documentation'
 	@echo '  make mutants      put mistakes into the core, and see the tests notice each'
 	@echo '  make coverage     what of the core the tests reach'
-	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, coccinelle, layers, models'
+	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, htmldocs, coccinelle, layers, models'
 	@echo '  make cross        compile the core for other architectures'
 	@echo
 	@echo '  make deps         install missing Debian packages'

@@ -86,6 +86,20 @@ compile() {
 	! grep -E '(^|/)(kernel/livepatch/|include/linux/livepatch|include/trace/events/livepatch)[^ ]*: (warning|error):' <<<"$out"
 }
 
+# The documentation as kernel.org shows it, made anew, because what is unchanged is
+# not warned of again. That there is no dot(1) is not ours to judge.
+documentation() {
+	local out
+
+	KERNEL=$BUILD/kernel-docs
+	rm -rf "$KERNEL"
+	mkdir -p "$KERNEL"
+	out=$(kmake SPHINXDIRS=livepatch htmldocs 2>&1) || { echo "$out"; return 1; }
+	echo "$out"
+	[[ -e $KERNEL/Documentation/output/livepatch/index.html ]]
+	! grep -v 'dot(1) not found' <<<"$out" | grep -E 'WARNING|ERROR|[Ww]arning:|[Ee]rror:'
+}
+
 gcc_sparse() { compile kernel-check W=1 C=2; }
 
 # On the objects that the step before has made.
@@ -148,6 +162,7 @@ step() {
 step "licenses" check-licenses licenses
 step "checkpatch --strict" check-checkpatch checkpatch
 step "kernel-doc" check-kernel-doc kernel_doc
+step "htmldocs" check-htmldocs documentation
 step "shellcheck" check-shellcheck shell_scripts
 step "gcc W=1 and sparse" check-gcc gcc_sparse
 step "layers" check-layers layers

@@ -15,7 +15,7 @@ packages=(
 # With KSRC the packaged source is not needed.
 [[ -n ${KSRC:-} ]] || packages+=(linux-source-6.12)
 if [[ ${1:-} == check ]]; then
-	packages+=(sparse clang llvm lld spin shellcheck coccinelle)
+	packages+=(sparse clang llvm lld spin shellcheck coccinelle python3-sphinx)
 fi
 if [[ ${1:-} == coverage ]]; then
 	packages+=(lcov)
