@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Compile the livepatch core, and what calls it, for each 64-bit architecture
-# that has live patching and that Debian has a compiler for.
+# Compile the livepatch core, and what calls it, for each architecture that has
+# live patching and that Debian has a compiler for.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -16,16 +16,12 @@ objects=(
 	fs/proc/base.o
 )
 
-# cross ARCH PREFIX
+# cross NAME ARCH PREFIX CONFIG
 cross() {
-	local arch=$1 prefix=$2 out
+	local name=$1 arch=$2 prefix=$3 config=$4 out
 
-	KERNEL=$BUILD/kernel-$arch
+	KERNEL=$BUILD/kernel-$name
 	mkdir -p "$KERNEL"
-	case $arch in
-	powerpc) config=ppc64le_defconfig ;;
-	*) config=defconfig ;;
-	esac
 	set -- ARCH="$arch" CROSS_COMPILE="$prefix" CC="${prefix}gcc"
 	if [[ ! -e $KERNEL/.config || $ROOT/configs/cross.config -nt $KERNEL/.config ]]; then
 		kmake "$@" "$config"
@@ -33,7 +29,7 @@ cross() {
 			-m -O "$KERNEL" "$KERNEL/.config" "$ROOT/configs/cross.config")
 		kmake "$@" olddefconfig
 		grep -qx CONFIG_LIVEPATCH=y "$KERNEL/.config" || {
-			echo "error: CONFIG_LIVEPATCH did not stick for $arch, look up its dependencies"
+			echo "error: CONFIG_LIVEPATCH did not stick for $name, look up its dependencies"
 			return 1
 		}
 	fi
@@ -44,11 +40,13 @@ cross() {
 	! grep -E '(^|/)(kernel/livepatch/|include/linux/livepatch|include/trace/events/livepatch)[^ ]*: (warning|error):' <<<"$out"
 }
 
-phase "compile for x86" cross-x86 cross x86_64 ''
-phase "compile for s390" cross-s390 cross s390 s390x-linux-gnu-
-phase "compile for powerpc" cross-powerpc cross powerpc powerpc64le-linux-gnu-
+phase "compile for x86" cross-x86 cross x86_64 x86_64 '' defconfig
+phase "compile for s390" cross-s390 cross s390 s390 s390x-linux-gnu- defconfig
+phase "compile for powerpc" cross-powerpc cross powerpc powerpc powerpc64le-linux-gnu- ppc64le_defconfig
+# The one 32-bit architecture that can have it.
+phase "compile for 32-bit powerpc" cross-powerpc32 cross powerpc32 powerpc powerpc64le-linux-gnu- pmac32_defconfig
 if command -v loongarch64-linux-gnu-gcc >/dev/null; then
-	phase "compile for loongarch" cross-loongarch cross loongarch loongarch64-linux-gnu-
+	phase "compile for loongarch" cross-loongarch cross loongarch loongarch loongarch64-linux-gnu- defconfig
 else
 	say "  loongarch is left out: there is no loongarch64-linux-gnu-gcc, and Debian 12 has none"
 fi
