@@ -332,6 +332,8 @@ int klp_module_coming(struct module *mod)
 			return err;
 		}
 	}
+	/* Not before all patches over its functions are there. */
+	klp_sites_enter_jumps();
 	return 0;
 }
 

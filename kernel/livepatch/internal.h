@@ -17,6 +17,8 @@
  * leaves on its stack. The event that takes the count to zero queues the
  * completion: both pointers are made equal, old handlers are waited out, and
  * tasks return to idle. Reversing only exchanges which state is the goal.
+ * While no transition needs the choice, ftrace lets the functions jump to
+ * their new versions at once, if nobody else is attached to them.
  *
  * Disabling is the same with the other state as the goal; then the sites that
  * lead nowhere but to the original are removed with one ftrace update, and the
@@ -219,6 +221,7 @@ void klp_callback_post_unpatch(struct klp_object *obj);
 /**
  * struct klp_site - one patched function of vmlinux or of a loaded module
  * @hash_node:	in the site table. M to write, R to read
+ * @node:	in the list of all sites. M
  * @ip:		its ftrace location, the key of the table. Constant
  * @version:	where a call goes, indexed by whether the calling task is in
  *		KLP_TRANSITION_PATCHED; NULL is the original. M to write, R to
@@ -226,20 +229,27 @@ void klp_callback_post_unpatch(struct klp_object *obj);
  *		its state; storing the value it already has is always allowed.
  * @funcs:	klp_func of each patch over this function, newest first. M
  * @update_node: in the list of sites that ftrace must be told of. M
- * @hooked:	ftrace calls the handler here. M
+ * @jump:	the target that ftrace was given to jump to, or NULL. While there
+ *		is one, neither element of @version may become another. M
+ * @hooked:	ftrace calls the handler here, or jumps. M
+ * @held:	a transition is to let the versions differ: no jump. M
  */
 struct klp_site {
 	struct hlist_node hash_node;
+	struct list_head node;
 	unsigned long ip;
 	void *version[2];
 	struct list_head funcs;
 	struct list_head update_node;
+	void *jump;
 	bool hooked;
+	bool held;
 };
 
 unsigned long klp_site_location(const struct klp_func *func);
 int klp_site_attach(struct klp_func *func);
 void klp_site_detach(struct klp_func *func);
+void klp_site_hold(struct klp_site *site);
 void klp_site_split(struct klp_func *func);
 void klp_site_settle(struct klp_site *site);
 struct klp_func *klp_site_below(struct klp_func *func);
@@ -247,6 +257,8 @@ void klp_site_window(const struct klp_site *site, unsigned long *first,
 		     unsigned long *last);
 int klp_sites_hook(struct klp_func **refused);
 void klp_sites_sweep(void);
+int klp_sites_leave_jumps(void);
+void klp_sites_enter_jumps(void);
 void klp_sites_wait_handlers(void);
 
 /* ---- symbol.c ---------------------------------------------------------- */

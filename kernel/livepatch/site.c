@@ -21,6 +21,9 @@
 /* All sites by ftrace location. Lock: M to write, R to read. */
 static struct hlist_head klp_site_table[1 << KLP_SITE_BITS];
 
+/* The same sites. Lock: M. */
+static LIST_HEAD(klp_sites);
+
 /* Sites that ftrace must be told of: new ones and empty ones. Lock: M. */
 static LIST_HEAD(klp_sites_to_update);
 
@@ -197,6 +200,7 @@ int klp_site_attach(struct klp_func *func)
 		site->ip = ip;
 		INIT_LIST_HEAD(&site->funcs);
 		list_add_tail(&site->update_node, &klp_sites_to_update);
+		list_add_tail(&site->node, &klp_sites);
 		hlist_add_head_rcu(&site->hash_node, klp_site_bucket(ip));
 	} else if (klp_site_to_unhook(site)) {
 		/* A sweep had no memory to remove it, and now it is wanted. */
@@ -213,6 +217,7 @@ int klp_site_attach(struct klp_func *func)
  *
  * Both versions then lead to what is on top; a site that is left empty stays
  * until klp_sites_sweep(). No task may be in the state whose version changes.
+ * If the site has a jump, nothing may call the function until it is swept.
  *
  * Context: klp_mutex held.
  */
@@ -249,6 +254,23 @@ void klp_site_settle(struct klp_site *site)
 
 	WRITE_ONCE(site->version[0], target);
 	WRITE_ONCE(site->version[1], target);
+	site->held = false;
+}
+
+/**
+ * klp_site_hold() - let no jump stand in the way of klp_site_split()
+ * @site: the site
+ *
+ * From the next klp_sites_leave_jumps() to klp_site_settle(), calls go to the
+ * handler.
+ *
+ * Context: klp_mutex held.
+ */
+void klp_site_hold(struct klp_site *site)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	site->held = true;
 }
 
 /**
@@ -258,7 +280,7 @@ void klp_site_settle(struct klp_site *site)
  * KLP_TRANSITION_PATCHED leads to the top, any other state to the top without
  * @func. Which of the two was there before depends on the direction; the other
  * one changes, so no task may be in its state, and no handler may be about to
- * use it for one.
+ * use it for one. The site has no jump.
  *
  * Context: klp_mutex held.
  */
@@ -268,7 +290,9 @@ void klp_site_split(struct klp_func *func)
 	struct klp_func *top = klp_site_top(site);
 
 	lockdep_assert_held(&klp_mutex);
+	WARN_ON_ONCE(site->jump);
 
+	klp_site_hold(site);
 	WRITE_ONCE(site->version[1], klp_func_target(top));
 	if (top == func)
 		top = klp_site_below(func);
@@ -432,6 +456,7 @@ void klp_sites_sweep(void)
 		if (!list_empty(&site->funcs))
 			continue;
 		hlist_del_rcu(&site->hash_node);
+		list_del(&site->node);
 		list_move(&site->update_node, &gone);
 	}
 wait:
@@ -443,6 +468,90 @@ wait:
 	klp_sites_wait_handlers();
 	list_for_each_entry_safe(site, next, &gone, update_node)
 		kfree(site);
+}
+
+/* ---- jumps: an optimisation, without which calls are only slower ---- */
+
+/* Where the site may jump, NULL if calls have to go to the handler. */
+static void *klp_site_jump_target(const struct klp_site *site)
+{
+	return site->hooked && !site->held ? site->version[0] : NULL;
+}
+
+static bool klp_site_jump_due(const struct klp_site *site, bool enter)
+{
+	/* An empty site is the sweep's; ftrace drops the jump with the hook. */
+	if (list_empty(&site->funcs))
+		return false;
+	return enter ? !site->jump && klp_site_jump_target(site)
+		     : site->jump && !klp_site_jump_target(site);
+}
+
+/* One ftrace update for all sites that have to change. */
+static int klp_update_jumps(bool enter)
+{
+	struct ftrace_jump *jumps;
+	struct klp_site *site;
+	unsigned int max = 0, nr = 0;
+	int err;
+
+	lockdep_assert_held(&klp_mutex);
+
+	if (!IS_ENABLED(CONFIG_LIVEPATCH_JUMP))
+		return 0;
+
+	list_for_each_entry(site, &klp_sites, node)
+		max += klp_site_jump_due(site, enter);
+	if (!max)
+		return 0;
+
+	jumps = kvmalloc_array(max, sizeof(*jumps), GFP_KERNEL);
+	if (!jumps)
+		return -ENOMEM;
+	list_for_each_entry(site, &klp_sites, node) {
+		if (!klp_site_jump_due(site, enter))
+			continue;
+		jumps[nr].ip = site->ip;
+		jumps[nr].target = (unsigned long)klp_site_jump_target(site);
+		nr++;
+	}
+	err = ftrace_set_jumps(&klp_ftrace_ops, jumps, nr);
+	kvfree(jumps);
+	if (err)
+		return err;
+
+	list_for_each_entry(site, &klp_sites, node) {
+		if (klp_site_jump_due(site, enter))
+			site->jump = klp_site_jump_target(site);
+	}
+	return 0;
+}
+
+/**
+ * klp_sites_leave_jumps() - have all sites call the handler that are held
+ *
+ * When this returns 0, every new call of such a function goes to the handler.
+ * A task that has jumped before is in the version, or at its first byte.
+ *
+ * Context: klp_mutex held; may sleep.
+ * Return: 0; -ENOMEM, or -ENODEV if ftrace is dead: then they jump as before.
+ */
+int klp_sites_leave_jumps(void)
+{
+	return klp_update_jumps(false);
+}
+
+/**
+ * klp_sites_enter_jumps() - have all sites jump that may
+ *
+ * Those that nobody holds: both their versions are the same. What fails is
+ * tried again the next time; until then calls go to the handler.
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_sites_enter_jumps(void)
+{
+	klp_update_jumps(true);
 }
 
 /**
@@ -461,3 +570,7 @@ void klp_site_window(const struct klp_site *site, unsigned long *first,
 	*first = site->ip;
 	*last = site->ip + MCOUNT_INSN_SIZE;
 }
+
+#ifdef CONFIG_KLP_KUNIT_TEST
+#include "tests/site_kunit.h"
+#endif

@@ -339,6 +339,21 @@ static void klp_split(struct klp_patch *patch)
 	}
 }
 
+/* No site of a patch may jump while the two states differ there. */
+static int klp_leave_jumps(struct klp_patch *patch)
+{
+	struct klp_object *obj;
+	struct klp_func *func;
+
+	klp_for_each_object(patch, obj) {
+		klp_for_each_func(obj, func) {
+			if (func->site)
+				klp_site_hold(func->site);
+		}
+	}
+	return klp_sites_leave_jumps();
+}
+
 static void klp_detach(struct klp_patch *patch)
 {
 	struct klp_object *obj;
@@ -470,6 +485,11 @@ int klp_transition_enable(struct klp_patch *patch)
 	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_PATCHED);
 	if (!ranges)
 		goto err_abort;
+	err = klp_leave_jumps(patch);
+	if (err) {
+		klp_ranges_free(ranges);
+		goto err_abort;
+	}
 
 	klp_tasks_enter(KLP_TRANSITION_UNPATCHED);
 	klp_split(patch);
@@ -499,13 +519,14 @@ void klp_transition_discard(struct klp_patch *patch)
  *
  * Context: klp_mutex held; may sleep.
  * Return: 0; then the transition runs. -EBUSY if another one does, an error of
- * klp_phase_next() if the patch is in no phase for it, or -ENOMEM.
+ * klp_phase_next() if the patch is in no phase for it, -ENOMEM, or -ENODEV if
+ * ftrace is dead.
  */
 int klp_transition_disable(struct klp_patch *patch)
 {
 	struct klp_ranges *ranges;
 	struct klp_object *obj;
-	int next;
+	int next, err;
 
 	lockdep_assert_held(&klp_mutex);
 
@@ -518,6 +539,13 @@ int klp_transition_disable(struct klp_patch *patch)
 	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_UNPATCHED);
 	if (!ranges)
 		return -ENOMEM;
+	err = klp_leave_jumps(patch);
+	if (err) {
+		/* Nothing was split yet: this only lets go of the sites. */
+		klp_settle(patch);
+		klp_ranges_free(ranges);
+		return err;
+	}
 
 	klp_running = patch;
 	klp_step(patch, KLP_DISABLE);
@@ -683,6 +711,7 @@ void klp_transition_complete(struct list_head *done)
 		klp_complete_patching(patch, done);
 	else
 		klp_complete_unpatching(patch, done);
+	klp_sites_enter_jumps();
 
 	klp_running = NULL;
 	klp_step(patch, KLP_COMPLETE);
