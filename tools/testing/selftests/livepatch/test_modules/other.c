@@ -7,3 +7,11 @@ int klp_target_second_twin(void)
 {
 	return -2;
 }
+
+void klp_target_direct_init(unsigned long addr, struct dentry *dir)
+{
+}
+
+void klp_target_direct_exit(void)
+{
+}

@@ -18,6 +18,7 @@
  *   rounds_old, rounds_new, mixed	its counters
  *   kthread			a write of a kind starts a kthread, of "stop" ends
  *				all; a read tells their kinds and pids
+ *   direct, direct_hits, entry	see target_direct.c
  */
 
 #include <linux/debugfs.h>
@@ -468,6 +469,7 @@ static int __init target_init(void)
 	init_value = klp_target_value() + klp_target_notrace();
 
 	dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	klp_target_direct_init((unsigned long)klp_target_value, dir);
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		debugfs_create_file(files[i].name, 0600, dir, NULL, files[i].fops);
 	debugfs_create_u32("init_value", 0400, dir, &init_value);
@@ -483,6 +485,7 @@ static void __exit target_exit(void)
 {
 	stop_threads();
 	debugfs_remove(dir);
+	klp_target_direct_exit();
 }
 
 module_init(target_init);
