@@ -189,6 +189,7 @@ void klp_tasks_enter(int state);
 void klp_tasks_open(int goal, struct klp_ranges *ranges);
 bool klp_tasks_pending(void);
 void klp_tasks_close(void);
+void klp_tasks_wait_switching(void);
 void klp_tasks_leave(void);
 void klp_tasks_set_ranges(struct klp_ranges *ranges);
 void klp_tasks_rescan(void);

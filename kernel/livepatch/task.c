@@ -39,8 +39,8 @@
  * Written under M; read with preemption off by whoever switches a task.
  *
  * A goal is set before the first mark that is meant for it: klp_mark() pairs
- * with klp_current_goal(). It is taken back by klp_tasks_close(), whose grace
- * period outlasts whoever has read it: they act with preemption off.
+ * with klp_current_goal(). It is taken back by klp_tasks_close(); a grace
+ * period after that outlasts whoever has read it: they act with preemption off.
  */
 static int klp_switch_goal = KLP_TRANSITION_IDLE;
 
@@ -65,6 +65,9 @@ static struct klp_ranges __rcu *klp_ranges;
  * stopped running for good: the only ones that a walk cannot find.
  */
 DEFINE_STATIC_SRCU(klp_exit_srcu);
+
+/* So many they are: mostly none, and then there is nothing to wait for. */
+static atomic_t klp_nr_exiting = ATOMIC_INIT(0);
 
 static void (*klp_all_switched)(void);
 
@@ -241,7 +244,7 @@ void klp_update_patch_state(struct task_struct *task)
 	if (is_idle_task(task) && task_pid_nr(task))
 		return;
 
-	/* Pairs with the grace period in klp_tasks_close(). */
+	/* Pairs with the grace period after klp_tasks_close(). */
 	preempt_disable_notrace();
 	if (klp_patch_pending(task))
 		klp_switch_task(task, klp_current_goal(),
@@ -308,10 +311,13 @@ void klp_exit_begin(void)
 
 	/*
 	 * Either the goal that is being set is seen here, or its setter waits
-	 * for this section: see klp_wait_exiting().
+	 * for this section.
 	 */
 	current->klp_exit_zone = srcu_down_read(&klp_exit_srcu) + 1;
 	__release(&klp_exit_srcu);	/* for sparse: klp_exit_end() ends it */
+	atomic_inc(&klp_nr_exiting);
+	/* Before the goal and the unlinking: pairs with klp_wait_exiting(). */
+	smp_mb__after_atomic();
 
 	preempt_disable();
 	base = READ_ONCE(klp_base_state);
@@ -342,6 +348,8 @@ void klp_exit_end(void)
 	if (!zone)
 		return;
 	current->klp_exit_zone = 0;
+	/* Pairs with klp_wait_exiting(): all that was done before is over. */
+	atomic_dec_return_release(&klp_nr_exiting);
 	__acquire(&klp_exit_srcu);
 	srcu_up_read(&klp_exit_srcu, zone - 1);
 }
@@ -527,7 +535,13 @@ static int klp_cpu_dead(unsigned int cpu)
  */
 static void klp_wait_exiting(void)
 {
-	synchronize_srcu_expedited(&klp_exit_srcu);
+	/*
+	 * Who is not counted here is still to be unlinked, or dead; and it will
+	 * see what was published before. Pairs with klp_exit_begin().
+	 */
+	smp_mb();
+	if (atomic_read_acquire(&klp_nr_exiting))
+		synchronize_srcu_expedited(&klp_exit_srcu);
 }
 
 /*
@@ -570,6 +584,12 @@ void klp_tasks_enter(int state)
 	klp_sites_wait_handlers();
 }
 
+/* Whether a task other than current is marked; one count is the scan's own. */
+static bool klp_others_marked(void)
+{
+	return atomic_read(&klp_nr_pending) > 1 + klp_patch_pending(current);
+}
+
 static void klp_publish_ranges(struct klp_ranges *ranges)
 {
 	klp_ranges_free(rcu_replace_pointer(klp_ranges, ranges, lockdep_is_held(&klp_mutex)));
@@ -594,6 +614,7 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 		.base = klp_base_state,
 		.mark = true,
 	};
+	int i;
 
 	lockdep_assert_held(&klp_mutex);
 
@@ -616,10 +637,11 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 	 * off the CPU. RCU takes the beginning of __schedule() for the end of
 	 * that section; interrupts are off from there to the switch, so a
 	 * second grace period outlasts it. After both, the task has either
-	 * seen the mark, or the second walk sees it asleep.
+	 * seen the mark, or the second walk sees it asleep. As soon as all have
+	 * seen theirs, there is nobody to wait for.
 	 */
-	synchronize_rcu_expedited();
-	synchronize_rcu_expedited();
+	for (i = 0; i < 2 && klp_others_marked(); i++)
+		synchronize_rcu_expedited();
 	klp_wait_exiting();
 
 	klp_walk_idle(klp_visit_task, &visit);
@@ -629,26 +651,39 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 }
 
 /**
- * klp_tasks_close() - let no task switch any more
+ * klp_tasks_close() - take the goal back
  *
- * After this each task stays in the state it is in. klp_tasks_open() may set
- * another goal, or klp_tasks_leave() end the transition.
+ * Whoever has read it may still switch, with preemption off: before
+ * klp_tasks_leave() or another klp_tasks_open(), klp_sites_sweep() or
+ * klp_tasks_wait_switching() has to wait for that.
  *
- * Context: klp_mutex held; may sleep.
+ * Context: klp_mutex held.
  */
 void klp_tasks_close(void)
 {
 	lockdep_assert_held(&klp_mutex);
 
 	WRITE_ONCE(klp_switch_goal, KLP_TRANSITION_IDLE);
-	/* Whoever has read the old goal switches with preemption off. */
+}
+
+/**
+ * klp_tasks_wait_switching() - wait until each task stays in the state it is in
+ *
+ * Context: klp_mutex held, the goal taken back; may sleep.
+ */
+void klp_tasks_wait_switching(void)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	/* Pairs with the preemption-off sections of whoever switches. */
 	synchronize_rcu_expedited();
 }
 
 /**
  * klp_tasks_leave() - tasks have no state again
  *
- * Both versions of each site are the same.
+ * Both versions of each site are the same, and handlers have been waited for
+ * since then and since klp_tasks_close().
  *
  * Context: klp_mutex held; may sleep.
  */

@@ -590,6 +590,7 @@ int klp_transition_reverse(struct klp_patch *patch)
 
 	cancel_delayed_work(&klp_stuck_work);
 	klp_tasks_close();
+	klp_tasks_wait_switching();
 	klp_step(patch, KLP_REVERSE);
 	klp_start_switching(patch, ranges);
 	return 0;
@@ -705,6 +706,10 @@ void klp_transition_complete(struct list_head *done)
 	direction = klp_direction(patch);
 	pr_debug("'%s': completing %s transition\n", patch->mod->name, direction);
 	cancel_delayed_work(&klp_stuck_work);
+	/*
+	 * Who has read the goal and is slow comes to where it is already, until
+	 * klp_sites_sweep() has waited.
+	 */
 	klp_tasks_close();
 
 	if (klp_goal(patch) == KLP_TRANSITION_PATCHED)

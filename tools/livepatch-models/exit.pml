@@ -5,17 +5,21 @@
  * An exiting task is unlinked at some moment, and runs on. From before that
  * moment until it is TASK_DEAD it is in a section of klp_exit_srcu. When the
  * section begins it either sees the goal, and marks and counts itself, or the
- * owner, who has set the goal before, waits for the section's end. When it is
+ * owner, who has set the goal before, waits for the section's end. The owner
+ * does not even ask for sections if no task says that it exits. When it is
  * TASK_DEAD, nobody marks it any more: both hold its pi_lock. It clears its
  * mark and calls the scheduler. What it still runs there it runs with
- * preemption off, and the completion waits for that before it frees what
- * the task may be in.
+ * preemption off, and from the beginning of __schedule(), which RCU takes for
+ * the end of that section, with interrupts off. So two grace periods lie
+ * between the completion and the end of what the task may be in: the wait for
+ * handlers, and the one of the module loader.
  *
  * The task is in the old version of do_exit(), so that no look at its stack
  * lets it switch.
  *
  * In the kernel: klp_exit_begin(), klp_exit_end(), klp_wait_exiting(),
- * klp_try_switch_task(), klp_tasks_open(), klp_transition_complete().
+ * klp_try_switch_task(), klp_tasks_open(), klp_sites_sweep(); free_module() of
+ * kernel/module/main.c.
  *
  * holds:
  * breaks: -DNO_SECTION
@@ -24,12 +28,15 @@
  * breaks: -DBEGIN_AFTER_UNLINK
  * breaks: -DMARK_THE_DEAD
  * breaks: -DNO_LAST_WAIT
+ * breaks: -DONE_LAST_WAIT
+ * breaks: -DNO_COUNT_BARRIER
  */
 
 #define NR_CPUS	2
-#define NR_VARS	1
+#define NR_VARS	2
 
 #define GOAL	0
+#define EXITING	1	/* klp_nr_exiting */
 
 #include "model.h"
 
@@ -65,7 +72,11 @@ inline mark()
 inline exit_begin()
 {
 #ifndef NO_SECTION
-	atomic { smp_mb(1); section = true }
+	section = true;
+	store(1, EXITING, 1);
+#ifndef NO_COUNT_BARRIER
+	smp_mb(1);
+#endif
 #endif
 	preempt_disable(1);
 	if
@@ -95,11 +106,14 @@ active proctype task()
 	:: marked -> atomic { marked = false; pending-- }
 	:: else
 	fi;
+	smp_mb(1);			/* release */
+	store(1, EXITING, 0);
 	section = false;
 
 	/* __schedule() */
 	assert(!freed);
 	report_quiescent(1);
+	assert(!freed);
 	preempt_enable(1);
 	over = true
 }
@@ -123,11 +137,25 @@ inline visit()
 
 inline wait_exiting()
 {
-	atomic {
-		smp_mb(0);
-		waits = section
-	}
-	!waits || !section
+	smp_mb(0);
+	if
+	:: load(0, EXITING) ->
+		atomic {
+			smp_mb(0);
+			waits = section
+		}
+		!waits || !section
+	:: else
+	fi
+}
+
+/* klp_others_marked() */
+inline wait_between_walks()
+{
+	if
+	:: pending > 1 -> synchronize_rcu(0)
+	:: else
+	fi
 }
 
 active proctype owner()
@@ -141,8 +169,8 @@ active proctype owner()
 	store(0, GOAL, NEW);
 
 	visit();
-	synchronize_rcu(0);
-	synchronize_rcu(0);
+	wait_between_walks();
+	wait_between_walks();
 #if !defined(NO_WAIT_EXITING) && !defined(WAIT_BEFORE_GOAL)
 	wait_exiting();
 #endif
@@ -153,9 +181,11 @@ active proctype owner()
 	pending == 0 || over;
 	assert(pending == 0);
 #ifndef NO_LAST_WAIT
-	store(0, GOAL, NONE);
-	synchronize_rcu(0);		/* klp_tasks_close() */
+	store(0, GOAL, NONE);		/* klp_tasks_close() */
 	synchronize_rcu(0);		/* klp_sites_sweep() */
+#ifndef ONE_LAST_WAIT
+	synchronize_rcu(0);		/* free_module() */
+#endif
 #endif
 	freed = true
 }

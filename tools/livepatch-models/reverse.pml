@@ -6,18 +6,26 @@
  * and are about to switch, which they do with preemption off. Then the other
  * range index and the other goal are set, and tasks are marked anew. Without the
  * wait a task could look for the wrong functions on its stack and come to the
- * old goal, or, at the end of the transition, come to a goal when it has none.
+ * old goal.
+ *
+ * At the end of the transition each task is where the goal was: one that is
+ * about to switch changes nothing, until tasks are idle again. The wait for
+ * handlers, which comes before that, is the wait for those who switch, too.
+ *
+ * A scan that finds nobody else marked does not wait between its walks.
  *
  * The count comes to zero any time, also between the goals, when tasks drop
  * the marks of the first. Each zero asks for a completion, which looks at the
  * count again under klp_mutex: it runs before the reversal, which then finds
  * nothing to reverse, or not until all tasks have come back.
  *
- * In the kernel: klp_tasks_open(), klp_tasks_close(), klp_count_down(),
+ * In the kernel: klp_tasks_open(), klp_tasks_close(), klp_tasks_wait_switching(),
+ * klp_others_marked(), klp_sites_sweep(), klp_tasks_leave(), klp_count_down(),
  * klp_transition_reverse(), klp_transition_complete().
  *
  * holds:
  * breaks: -DNO_GRACE_PERIOD
+ * breaks: -DNO_WAIT_HANDLERS
  * breaks: -DNO_SECOND_LOOK
  * breaks: -DNO_REPORT
  * breaks: -DREPORT_MARKS_ONLY
@@ -89,6 +97,15 @@ inline visit(cpu)
 	fi
 }
 
+/* klp_others_marked() */
+inline wait_between_walks()
+{
+	if
+	:: pending > 1 -> synchronize_rcu(0)
+	:: else
+	fi
+}
+
 inline tasks_open()
 {
 	pending++;
@@ -97,8 +114,8 @@ inline tasks_open()
 	store(0, GOAL, direction);
 	visit(1);
 	visit(2);
-	synchronize_rcu(0);
-	synchronize_rcu(0);
+	wait_between_walks();
+	wait_between_walks();
 	visit(1);
 	visit(2);
 #ifdef REPORT_MARKS_ONLY
@@ -110,10 +127,7 @@ inline tasks_open()
 
 inline tasks_close()
 {
-	store(0, GOAL, NONE);
-#ifndef NO_GRACE_PERIOD
-	synchronize_rcu(0)
-#endif
+	store(0, GOAL, NONE)
 }
 
 active proctype owner()
@@ -132,6 +146,9 @@ active proctype owner()
 	if
 	:: moving ->
 		tasks_close();
+#ifndef NO_GRACE_PERIOD
+		synchronize_rcu(0);	/* klp_tasks_wait_switching() */
+#endif
 		direction = OLD;
 		tasks_open()
 	:: else
@@ -154,6 +171,9 @@ end:
 			tasks_close();
 			assert(state[1] == direction);
 			assert(state[2] == direction);
+#ifndef NO_WAIT_HANDLERS
+			synchronize_rcu(0);	/* klp_sites_sweep() */
+#endif
 			/* klp_tasks_leave() */
 			state[1] = NONE;
 			state[2] = NONE;

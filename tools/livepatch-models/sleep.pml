@@ -14,11 +14,14 @@
  * interrupts are off there: a second grace period ends only when the task has
  * left its CPU.
  *
+ * Neither is waited for when no task is marked any more.
+ *
  * The idle task is another such task: it leaves its CPU to one that may never
  * give it back. So it looks before it does, and it is walked twice, too.
  *
  * In the kernel: klp_sched_try_switch() in __schedule_loop(), schedule_idle()
- * and preempt_schedule_irq(), klp_tasks_open(), klp_try_switch_task().
+ * and preempt_schedule_irq(), klp_tasks_open(), klp_others_marked(),
+ * klp_try_switch_task().
  *
  * holds:
  * breaks: -DONE_GRACE_PERIOD
@@ -63,14 +66,23 @@ inline visit()
 	rq_lock = false
 }
 
+/* klp_others_marked() */
+inline wait_between_walks()
+{
+	if
+	:: mem[MARK] -> synchronize_rcu(0)
+	:: else
+	fi
+}
+
 active proctype owner()
 {
 	visit();
 #ifndef ONE_WALK
 #ifndef NO_GRACE_PERIOD
-	synchronize_rcu(0);
+	wait_between_walks();
 #ifndef ONE_GRACE_PERIOD
-	synchronize_rcu(0);
+	wait_between_walks();
 #endif
 #endif
 	visit();

@@ -9,6 +9,7 @@
 #define _KLP_TASK_KUNIT_H
 
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
@@ -631,7 +632,7 @@ static void klp_test_check_world(struct klp_test_world *w, int before)
 static int klp_test_stopped_world(void *arg)
 {
 	struct klp_test_world *w = arg;
-	int i;
+	int i, exiting = atomic_read(&klp_nr_exiting);
 
 	for (w->step = 0; w->step < KLP_TEST_STEPS && !w->wrong; w->step++) {
 		int before = atomic_read(&klp_nr_pending);
@@ -661,10 +662,12 @@ static int klp_test_stopped_world(void *arg)
 
 	/* Leave everything as it was, whatever has gone wrong. */
 	for (i = 0; i < KLP_TEST_TASKS; i++) {
-		if (w->task[i]->klp_exit_zone)
-			srcu_up_read(&klp_exit_srcu, w->task[i]->klp_exit_zone - 1);
-		klp_unmark(w->task[i]);
+		klp_test_exchange(w->task[i]);
+		klp_exit_end();
+		klp_test_exchange(w->task[i]);
 	}
+	klp_test_check(w, atomic_read(&klp_nr_exiting) == exiting,
+		       "the number of exiting tasks is wrong");
 	if (w->walks)
 		klp_count_down();
 	klp_switch_goal = KLP_TRANSITION_IDLE;
@@ -698,6 +701,30 @@ static void klp_test_world(struct kunit *test)
 	klp_test_end();
 }
 
+/* A task in the exit zone is counted, and the zone ends with it. */
+static void klp_test_exit_zone(struct kunit *test)
+{
+	unsigned long cookie;
+	int i;
+
+	klp_test_begin();
+	klp_exit_begin();
+	KUNIT_EXPECT_GT(test, current->klp_exit_zone, 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&klp_nr_exiting), 0);
+	cookie = start_poll_synchronize_srcu(&klp_exit_srcu);
+	KUNIT_EXPECT_FALSE(test, poll_state_synchronize_srcu(&klp_exit_srcu, cookie));
+	preempt_disable();
+	klp_exit_end();
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, current->klp_exit_zone, 0);
+
+	/* A zone left open would stop klp_wait_exiting(), and all, for ever. */
+	for (i = 0; i < 1000 && !poll_state_synchronize_srcu(&klp_exit_srcu, cookie); i++)
+		msleep(20);
+	KUNIT_EXPECT_TRUE(test, poll_state_synchronize_srcu(&klp_exit_srcu, cookie));
+	klp_test_end();
+}
+
 static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_mark),
 	KUNIT_CASE(klp_test_bias),
@@ -705,6 +732,7 @@ static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_no_goal),
 	KUNIT_CASE_PARAM(klp_test_fork, klp_fork_gen_params),
 	KUNIT_CASE_PARAM(klp_test_visit, klp_visit_gen_params),
+	KUNIT_CASE(klp_test_exit_zone),
 	KUNIT_CASE(klp_test_world),
 	{}
 };
