@@ -233,6 +233,8 @@ static int klp_key_cmp(const void *a, const void *b)
 	const struct klp_key *ka = a, *kb = b;
 	int cmp;
 
+	/* Thousands of keys take sort() milliseconds. */
+	cond_resched();
 	if (ka->hash != kb->hash)
 		return ka->hash < kb->hash ? -1 : 1;
 	cmp = klp_name_cmp(ka->obj->name, kb->obj->name);

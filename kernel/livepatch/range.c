@@ -6,6 +6,7 @@
  * read. A look-up is one binary search, whatever the number of functions.
  */
 
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -64,6 +65,8 @@ static int klp_range_cmp(const void *a, const void *b)
 {
 	const struct klp_range *ra = a, *rb = b;
 
+	/* Thousands of ranges take sort() milliseconds. */
+	cond_resched();
 	if (ra->first != rb->first)
 		return ra->first < rb->first ? -1 : 1;
 	return 0;
@@ -74,6 +77,8 @@ static int klp_range_cmp(const void *a, const void *b)
  * @ranges: the index
  *
  * Ranges that touch or overlap are merged: a binary search needs them disjoint.
+ *
+ * Context: may sleep.
  */
 void klp_ranges_seal(struct klp_ranges *ranges)
 {

@@ -11,6 +11,7 @@
 
 #include <linux/kallsyms.h>
 #include <linux/module_symbol.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
@@ -128,10 +129,15 @@ struct klp_match {
 	unsigned long addr;
 };
 
+/*
+ * Comparisons are where sort() lets others run: with thousands of elements it
+ * takes milliseconds.
+ */
 static int klp_match_cmp(const void *a, const void *b)
 {
 	const struct klp_match *ma = a, *mb = b;
 
+	cond_resched();
 	if (ma->query != mb->query)
 		return ma->query < mb->query ? -1 : 1;
 	if (ma->cold != mb->cold)
@@ -173,6 +179,7 @@ static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 	size_t len;
 	u32 hash = klp_hash_symbol(name, &len, &cold);
 
+	cond_resched();
 	query = klp_query_named(pass->bucket[hash & pass->mask], hash, name, len);
 	if (!query)
 		return 0;
@@ -347,6 +354,7 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 		if (!obj->name && !err)
 			err = klp_query_vmlinux(&query[nr]);
 		nr++;
+		cond_resched();
 	}
 	if (obj->name)
 		err = klp_query_module(obj->name, query, nr);
@@ -364,6 +372,7 @@ static int klp_bind_old(struct klp_patch *patch, struct klp_object *obj)
 		}
 		func->old.addr = query[i].addr;
 		func->old_cold = klp_symbol_extent(&query[i].cold);
+		cond_resched();
 	}
 	kvfree(query);
 	return err;
@@ -374,6 +383,7 @@ static int klp_extent_cmp(const void *a, const void *b)
 	const struct klp_extent *ea = *(const struct klp_extent **)a;
 	const struct klp_extent *eb = *(const struct klp_extent **)b;
 
+	cond_resched();
 	if (ea->addr != eb->addr)
 		return ea->addr < eb->addr ? -1 : 1;
 	return 0;
@@ -395,6 +405,7 @@ static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 	struct klp_layout *layout = data;
 	unsigned int low = 0, high = layout->nr;
 
+	cond_resched();
 	if (!*name || is_mapping_symbol(name))
 		return 0;
 
@@ -490,6 +501,7 @@ static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 		if (!func->old.addr)
 			continue;
 		layout.extent[layout.nr++] = &func->old;
+		cond_resched();
 		if (!obj->name)
 			found &= kallsyms_lookup_size_offset(func->old.addr, &func->old.size, NULL);
 	}
