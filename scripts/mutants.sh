@@ -99,7 +99,7 @@ watch_guest() {
 
 # run_tests LOG SCENARIO TEST...: in the guest. Freed memory is poisoned there.
 run_tests() {
-	local log=$1 scenario=$2 limit=${LIMIT:-300} kunit=0 test ran
+	local log=$1 scenario=$2 limit=${LIMIT:-300} kunit=0 test ran options=()
 	shift 2
 
 	# Without a suite among them KUnit need not run, and alone it is quick.
@@ -107,8 +107,10 @@ run_tests() {
 	for test; do
 		[[ $test == *.sh ]] || kunit=1
 	done
+	[[ $* != test-isolated.sh ]] || options=("${ISOLATED[@]}")
 	rm -f "$log"
-	watch_guest "$log" "$limit" -k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
+	watch_guest "$log" "$limit" ${options[@]+"${options[@]}"} \
+		-k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
 		./test /klp/selftests kunit "$@"
 	[[ $result == survived ]] || return 0
 	for test; do
@@ -193,7 +195,7 @@ for file in "$LIST"/*.patch; do
 done
 ((${#names[@]})) || die "no mutation is named ${ONLY:-at all}"
 
-todo=() tests=()
+todo=() tests=() isolated=()
 for name in "${names[@]}"; do
 	if [[ -z ${AGAIN:-} && $(known "$name" "$(key "$LIST/$name.patch")") == [ks]* ]]; then
 		continue
@@ -204,9 +206,14 @@ for name in "${names[@]}"; do
 		*.pml) break ;;
 		layers) ;;
 		*)
-			if [[ " ${tests[*]} " != *" $test "* &&
+			if [[ " ${tests[*]} ${isolated[*]} " != *" $test "* &&
 				$(known "unmutated $test" "$(key <<<"$test")") != survived ]]; then
-				tests+=("$test")
+				# It wants a boot of its own.
+				if [[ $test == test-isolated.sh ]]; then
+					isolated=("$test")
+				else
+					tests+=("$test")
+				fi
 			fi
 			;;
 		esac
@@ -221,16 +228,19 @@ if ((${#todo[@]})) && [[ $(cat "$built" 2>/dev/null) != $(KEEP='' key /dev/null)
 	phase "build the core as it is" mutants-build build_all
 	KEEP='' key /dev/null >"$built"
 fi
-if ((${#tests[@]})); then
+if ((${#tests[@]} + ${#isolated[@]})); then
 	printf '  %-34s ' "no mutation"
 	since=$(now_ms)
 	sources
 	attempt build_kernel >"$LOG/mutants-build.log" 2>&1
 	((!rc)) || die "the core cannot be built, see $LOG/mutants-build.log"
-	run_tests "$LOG/mutants-none.log" '' "${tests[@]}"
+	result=survived reason=''
+	((!${#tests[@]})) || run_tests "$LOG/mutants-none.log" '' "${tests[@]}"
+	[[ $result != survived ]] || ((!${#isolated[@]})) ||
+		run_tests "$LOG/mutants-none.log" '' "${isolated[@]}"
 	printf '%6s s  %s\n' "$(seconds $(($(now_ms) - since)))" "${reason:-passes}"
 	[[ $result == survived ]] || die "the core fails unmutated, see $LOG/mutants-none.log"
-	for test in "${tests[@]}"; do
+	for test in "${tests[@]}" "${isolated[@]}"; do
 		record "unmutated $test" "$(key <<<"$test")" "$since"
 	done
 fi

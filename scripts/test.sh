@@ -17,40 +17,64 @@
 suite=${1:-own}
 read -r -a tests <<<"${TESTS:-}"
 
-if [[ $suite == stock ]]; then
-	"$SCRIPTS/modules.sh" stock
-	command=(./test stock "${tests[@]}")
-else
-	"$SCRIPTS/modules.sh"
-	command=(./test ours "${tests[@]}")
-fi
-"$SCRIPTS/rootfs.sh"
+# It wants a boot of its own.
+isolated=test-isolated.sh
 
 # Checkers make a kernel many times slower. The tests are the same, but what is done
 # again and again is done less often. Time is counted in instructions: no wait is
 # too short for a slow machine, and where nobody runs, as while the releases of
 # kobjects are delayed, it passes at once.
 limit=1800
-vm=(-k "kunit.enable=1 kasan_multi_shot ${PARAMS:-}")
+vm=(-k "kasan_multi_shot ${PARAMS:-}")
+run=(./test)
 if [[ ${CONFIG:-} == debug || ${CONFIG:-} == kcsan ]]; then
 	limit=7200
 	vm+=(-i -k 'tsc=reliable tsc_early_khz=1000000')
-	command=(env kselftest_override_timeout=1800 KLP_ROUNDS=10 "${command[@]}")
+	run=(env kselftest_override_timeout=1800 KLP_ROUNDS=10 ./test)
 fi
 
 tap=$LOG/test-$suite$VARIANT.$$.tap
 results=$LOG/test-$suite$VARIANT.$$.results
 trap 'rm -rf "$tap" "$results"' EXIT
+mkdir -p "$results"
 rc=0
-"$SCRIPTS/vm.sh" -n "test-$suite$VARIANT" -r "$results" -t "${LIMIT:-$limit}" "${vm[@]}" \
-	-- "${command[@]}" | tee "$tap" || rc=$?
+
+# boot NAME OPTION... -- ARGUMENT...: and run tests, if no guest has died before.
+boot() {
+	local name=$1 options=()
+
+	shift
+	((!rc)) || return 0
+	while [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	"$SCRIPTS/vm.sh" -n "test-$name$VARIANT" -r "$results/$name" -t "${LIMIT:-$limit}" \
+		"${vm[@]}" "${options[@]}" -- "${run[@]}" "$@" | tee -a "$tap" || rc=$?
+}
+
+if [[ $suite == stock ]]; then
+	"$SCRIPTS/modules.sh" stock
+	"$SCRIPTS/rootfs.sh"
+	boot stock -k kunit.enable=1 -- stock "${tests[@]}"
+else
+	"$SCRIPTS/modules.sh"
+	"$SCRIPTS/rootfs.sh"
+	if [[ ${tests[*]} != "$isolated" ]]; then
+		boot own -k kunit.enable=1 -- ours "${tests[@]/#$isolated/-}"
+	fi
+	if [[ ${#tests[@]} -eq 0 || " ${tests[*]} " == *" $isolated "* ]]; then
+		boot isolated "${ISOLATED[@]}" -- ours "$isolated"
+	fi
+fi
 
 # The count is made here, from what arrived, so that it holds for a guest that
 # died, too: its death is one more failure.
 passed=$(grep -E '^ok [0-9]+ ' "$tap" | grep -civ '# skip' || true)
 skipped=$(grep -E '^ok [0-9]+ ' "$tap" | grep -ci '# skip' || true)
 failed=$(grep -cE '^not ok [0-9]+ ' "$tap" || true)
-planned=$(sed -n 's/^1\.\.//p' "$tap" | tail -n 1)
+planned=$(awk -F '[.][.]' '/^1[.][.][0-9]+$/ { n += $2 } END { print n }' "$tap")
 grep -E '^not ok [0-9]+ ' "$tap" | sed -E 's/^not ok [0-9]+ /# failed: /' || true
 if ((rc)); then
 	case $rc in
@@ -79,10 +103,11 @@ if ((failed)); then
 	say "# to repeat: make $target${repeat:+ TESTS='$repeat'}${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}"
 	seeds=$(grep -oE '[a-z._]*seed=[0-9]+' "$tap" | sort -u | xargs || true)
 	[[ -z $seeds ]] || say "# seeds: $seeds (for PARAMS if with a module's name)"
-	if [[ -s $results/kmsg ]]; then
+	for kmsg in "$results"/*/kmsg; do
+		[[ -s $kmsg ]] || continue
 		say "# the end of the guest's log:"
-		tail -n 20 "$results/kmsg" | sed 's/^[^;]*;/#   /'
-	fi
+		tail -n 20 "$kmsg" | sed 's/^[^;]*;/#   /'
+	done
 fi
 # Of the stock selftests every one has to pass.
 if [[ $suite == stock ]]; then

@@ -2,7 +2,7 @@
 /*
  * A task, or many, for transitions to deal with; works until it is killed.
  *
- *	klp_worker spin		stay in user space
+ *	klp_worker spin		say "spinning" and stay in user space, but for SIGUSR1
  *	klp_worker fork		fork children that exit at once and reap themselves
  *	klp_worker thread	create threads that exit at once
  *	klp_worker read FILE	read a file again and again
@@ -27,8 +27,15 @@ static void die(const char *what)
 	exit(1);
 }
 
+static void ignore(int sig)
+{
+}
+
 static void spin(void)
 {
+	signal(SIGUSR1, ignore);
+	puts("spinning");
+	fflush(stdout);
 	for (;;)
 		;
 }
