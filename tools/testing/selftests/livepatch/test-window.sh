@@ -12,20 +12,27 @@
 
 EVENTS=$TRACING/events/livepatch
 
-# How often a task was refused in the given phase because of that place. It is
-# behind the call at the function's entry: nothing else of the original is on a
-# stack while tasks leave the new version.
-refused_in_window() {
+# Where in the function tasks were refused in the given phase, as "0x9" or so.
+refused() {
 	awk -v phase="$1" '
 		match($0, / to=[a-z]*/) { now = substr($0, RSTART + 4, RLENGTH - 4) }
-		/klp_task_refused/ && /func=klp_target_value\+0x/ && now == phase { n++ }
-		END { print n + 0 }' "$TRACING/trace"
+		now == phase && match($0, /func=klp_target_value\+0x[0-9a-f]*/) {
+			place = substr($0, RSTART, RLENGTH)
+			sub(/.*\+/, "", place)
+			if (!seen[place]++)
+				print place
+		}' "$TRACING/trace"
 }
 
 # Threads that do little else than call the function, more than there are CPUs,
 # so that they preempt each other anywhere on the way.
+#
+# The place is behind the call at the function's entry. While tasks leave the new
+# version nothing else of the original is on a stack, so that tells where it is.
+# While they leave the original, its body is there, too, but that place only for
+# an instant after the redirection.
 window() {
-	local i seen=0
+	local i place='' there=''
 
 	echo 0 >"$STUCK"
 	echo full >"$PREEMPT"
@@ -35,17 +42,20 @@ window() {
 	done
 	echo 1 >"$EVENTS/klp_phase/enable"
 	echo 1 >"$EVENTS/klp_task_refused/enable"
-	for ((i = 0; i < 100 && !seen; i++)); do
+	for ((i = 0; i < 200; i++)); do
 		echo >"$TRACING/trace"
 		enable klp_patch_v1 funcs=value
 		remove klp_patch_v1
-		seen=$(refused_in_window unpatching)
+		place=${place:-$(refused unpatching)}
+		[[ -z $place ]] || there=$(refused patching | grep -x "$place" || true)
+		[[ -z $there ]] || break
 	done
 	echo 0 >"$EVENTS/enable"
 	# Before cleanup() takes away what lets others run.
 	echo stop >"$TARGET/kthread"
-	((seen)) || fail "no task was found in the window in $i rounds"
-	echo "# seen in round $i"
+	[[ -n $place ]] || fail "no task was found in the window in $i rounds of disabling"
+	[[ -n $there ]] || fail "no task was found at +$place in $i rounds of enabling"
+	echo "# seen at +$place in round $i"
 }
 
 [[ -e $PREEMPT ]] || skip_all "the preemption model cannot be changed"
