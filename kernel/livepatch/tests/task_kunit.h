@@ -134,6 +134,26 @@ static void klp_test_bias(struct kunit *test)
 	klp_test_end();
 }
 
+/* Between the walks, current and the scan itself are nobody to wait for. */
+static void klp_test_others(struct kunit *test)
+{
+	struct task_struct *task = klp_test_task(test, KLP_TEST_OLD);
+
+	klp_test_begin();
+	atomic_inc(&klp_nr_pending);
+	KUNIT_EXPECT_FALSE(test, klp_others_marked());
+	klp_mark(current);
+	KUNIT_EXPECT_FALSE(test, klp_others_marked());
+	klp_mark(task);
+	KUNIT_EXPECT_TRUE(test, klp_others_marked());
+	klp_unmark(current);
+	KUNIT_EXPECT_TRUE(test, klp_others_marked());
+	klp_unmark(task);
+	KUNIT_EXPECT_FALSE(test, klp_others_marked());
+	klp_count_down();
+	klp_test_end();
+}
+
 static void klp_test_switch(struct kunit *test)
 {
 	struct task_struct *task = klp_test_task(test, KLP_TEST_OLD);
@@ -728,6 +748,7 @@ static void klp_test_exit_zone(struct kunit *test)
 static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_mark),
 	KUNIT_CASE(klp_test_bias),
+	KUNIT_CASE(klp_test_others),
 	KUNIT_CASE(klp_test_switch),
 	KUNIT_CASE(klp_test_no_goal),
 	KUNIT_CASE_PARAM(klp_test_fork, klp_fork_gen_params),
