@@ -9,15 +9,19 @@
 #	       SMOKE=1	only a few things, to see that it works
 #	       WHO=ours|stock	only that kernel; the samples of the other one stay
 #	       ROUNDS=N	how often each thing is measured (3)
+#	       CONFIG=latency	how long locks are held, instead
 
+export CONFIG=${CONFIG:-bench}
 . "$(dirname "$0")/lib.sh"
 
 TARBALL=/usr/src/linux-source-6.12.tar.xz
 SOURCES=$ROOT/tools/livepatch-bench
 BENCH=$BUILD/bench
 STOCK=$BENCH/stock
+# To the names of files that each configuration has its own of.
+of=${VARIANT#-bench}
 # A short run does not replace the samples of a long one.
-SAMPLES=$BENCH/samples${QUICK:+-quick}${SMOKE:+-smoke}.tsv
+SAMPLES=$BENCH/samples$of${QUICK:+-quick}${SMOKE:+-smoke}.tsv
 rounds=${ROUNDS:-3}
 wanted=${WHO:-ours stock}
 # Time is counted in instructions, for which only the TSC is fine enough; the
@@ -41,19 +45,19 @@ unpack_stock() {
 as_stock() (
 	export BUILD=$STOCK
 	TREE=$STOCK/linux
-	KERNEL=$STOCK/kernel
+	KERNEL=$STOCK/kernel$of
 	"$@"
 )
 
 # Our configuration; Kconfig drops what the stock tree does not know.
 build_stock() {
-	local wanted=$BENCH/config.ours
+	local ours=$BENCH/config.ours$of
 
 	mkdir -p "$KERNEL"
-	if ! cmp -s "$BUILD/config" "$wanted"; then
-		cp "$wanted" "$KERNEL/.config"
+	if ! cmp -s "$BUILD/config$of" "$ours"; then
+		cp "$ours" "$KERNEL/.config"
 		kmake olddefconfig
-		cp "$wanted" "$BUILD/config"
+		cp "$ours" "$BUILD/config$of"
 	fi
 	# Not even a diagnostic shows its sources.
 	kmake KCFLAGS=-fno-diagnostics-show-caret bzImage modules
@@ -71,15 +75,15 @@ build_modules() {
 # measure WHO NAME OPTIONS PART...: one boot. Lines of the guest that are
 # samples go to the samples, the others show what it is doing.
 measure() {
-	local who=$1 name=$2 options=$3 vm=(env CONFIG=bench "BUILD=$BUILD")
+	local who=$1 name=$2 options=$3 vm=(env "BUILD=$BUILD")
 
 	shift 3
 	[[ $wanted == *$who* ]] || return 0
-	[[ $who == ours ]] || vm=(env -u CONFIG "BUILD=$STOCK")
+	[[ $who == ours ]] || vm=(env "CONFIG=${of#-}" "BUILD=$STOCK")
 	say "$who: $*"
 	# shellcheck disable=SC2086 # options are several words
 	"${vm[@]}" "$SCRIPTS/vm.sh" -n "bench-$name" -i -k "$parameters" -t "${LIMIT:-3600}" \
-		-a "$BENCH/modules-$who:/klp/livepatch-bench" $options -- \
+		-a "$BENCH/modules-$who$of:/klp/livepatch-bench" $options -- \
 		./bench "$rounds" "$@" | tee "$LOG/bench-$who-$name.log" |
 		while IFS= read -r line; do
 			# Not awk: mawk would show nothing until there is much of it.
@@ -91,21 +95,20 @@ measure() {
 }
 
 "$SCRIPTS/deps.sh"
-export CONFIG=bench
-VARIANT=-bench KERNEL=$BUILD/kernel-bench
 mkdir -p "$BENCH"
 "$SCRIPTS/kernel.sh"
 "$SCRIPTS/rootfs.sh"
-phase "build modules" bench-modules build_modules "$BENCH/modules-ours"
+phase "build modules" "$CONFIG-modules" build_modules "$BENCH/modules-ours$of"
 
+cp "$KERNEL/.config" "$BENCH/config.ours$of"
 if [[ $wanted == *stock* ]]; then
-	cp "$KERNEL/.config" "$BENCH/config.ours"
 	if [[ ! -e $STOCK/linux/Makefile ]]; then
 		phase "unpack the stock tree" bench-unpack unpack_stock
 	fi
 	say "  the stock kernel takes ten minutes when it is built for the first time"
-	phase "build the stock kernel" bench-stock as_stock build_stock
-	phase "build modules for it" bench-stock-modules as_stock build_modules "$BENCH/modules-stock"
+	phase "build the stock kernel" "$CONFIG-stock" as_stock build_stock
+	phase "build modules for it" "$CONFIG-stock-modules" \
+		as_stock build_modules "$BENCH/modules-stock$of"
 	ln -sfn "$ROOTFS" "$STOCK/rootfs.img"
 fi
 
@@ -119,7 +122,12 @@ few=(call loader idle_1 again curve:{1,10,100} 100_1 leave shadow)
 many=(idle_1000 replace memory curve:1000 100_1000 10000)
 # With one CPU, as two that QEMU runs in turns delay each other.
 alone=(absent)
-if [[ -n ${SMOKE:-} ]]; then
+if [[ $CONFIG == latency ]]; then
+	many=(latency:100000)
+	[[ -z ${QUICK:-}${SMOKE:-} ]] || many=()
+	measure ours latency '-m 6144 -c 1' latency:10000 "${many[@]}"
+	measure stock latency '-m 2048 -c 1' latency:10000
+elif [[ -n ${SMOKE:-} ]]; then
 	rounds=1
 	measure ours smoke '-m 2048' call loader idle_1
 	measure stock smoke '-m 2048' call loader idle_1

@@ -10,6 +10,7 @@
  *					and leaves it DELAY ms after the load
  *   klp-bench sleepers NUMBER		that many threads that sleep for ever
  *   klp-bench spin			burn a CPU in user space
+ *   klp-bench storm			fork children that exit at once
  */
 
 #define _GNU_SOURCE
@@ -322,6 +323,22 @@ static void sleepers(unsigned int nr)
 	pause();
 }
 
+/* Nobody waits for a zombie: children reap themselves. */
+static void storm(void)
+{
+	int i;
+
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		for (i = 0; i < 8; i++) {
+			if (!fork())
+				_exit(0);
+		}
+		while (wait(NULL) > 0 || errno == EINTR)
+			;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
@@ -340,6 +357,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(command, "spin")) {
 		for (;;)
 			;
+	} else if (!strcmp(command, "storm")) {
+		storm();
 	} else {
 		fprintf(stderr, "klp-bench: unknown command, see klp-bench.c\n");
 		return 2;

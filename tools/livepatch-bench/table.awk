@@ -34,6 +34,8 @@ BEGIN {
 	row("fork.1000.fork_median", "fork, 1,000 functions are enabled: median (ms)", MS)
 	row("fork.1000.fork_p99", "  99 %", MS)
 	row("fork.1000.fork_worst", "  worst", MS, "max")
+	latency("latency10000", "10,000 tasks")
+	latency("latency100000", "100,000 tasks")
 	row("shadow.get.1000", "shadow get, 1,000 live (instructions)", 1000)
 	row("shadow.get.100000", "shadow get, 100,000 live", 1000)
 	row("shadow.get.500000", "shadow get, 500,000 live", 1000)
@@ -47,6 +49,18 @@ function row(metric, text, unit, how)
 	texts[rows] = text
 	units[rows] = unit
 	hows[rows] = how
+}
+
+# Each step of each transition is a sample.
+function latency(prefix, text)
+{
+	row(prefix ".none.other", "longest hold, " text ", no transition (ms)", MS, "max")
+	row(prefix ".livepatch", "  preemption or interrupts off, livepatch", MS, "max")
+	row(prefix ".other", "  preemption or interrupts off, others", MS, "max")
+	row(prefix ".pi_lock", "  pi_lock", MS, "max")
+	row(prefix ".tasklist_lock-R", "  tasklist_lock, reader", MS, "max")
+	row(prefix ".tasklist_lock-W", "  tasklist_lock, writer", MS, "max")
+	row(prefix ".klp_mutex", "  klp_mutex (sleeps)", MS, "max")
 }
 
 function group(prefix, text)
