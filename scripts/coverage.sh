@@ -175,7 +175,7 @@ judge() {
 		}' "$EXCEPTIONS" "$COVERAGE/core.info"
 }
 
-run own ./test /klp/selftests kunit ${tests[@]+"${tests[@]}"}
+run own ./test ours ${tests[@]+"${tests[@]}"}
 ((${#tests[@]})) || run stock ./test /klp/stock-selftests -
 phase "page" coverage-page page
 judge || failed=1

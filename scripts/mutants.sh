@@ -111,7 +111,7 @@ run_tests() {
 	rm -f "$log"
 	watch_guest "$log" "$limit" ${options[@]+"${options[@]}"} \
 		-k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
-		./test /klp/selftests kunit "$@"
+		./test ours "$@"
 	[[ $result == survived ]] || return 0
 	for test; do
 		ran=$(grep -cF -e "selftests: $test" -e "kunit: $test." "$log") || true
