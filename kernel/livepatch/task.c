@@ -76,8 +76,12 @@ static void klp_all_switched_irq_work(struct irq_work *work)
 	klp_all_switched();
 }
 
-/* The count may reach zero under a run-queue lock: nothing can be woken there. */
-static DEFINE_IRQ_WORK(klp_zero_work, klp_all_switched_irq_work);
+/*
+ * The count may reach zero under a run-queue lock: nothing can be woken there.
+ * Hard, because with PREEMPT_RT the thread that runs other work is parked early
+ * when a CPU goes down, and work that it leaves cannot be queued elsewhere.
+ */
+static struct irq_work klp_zero_work = IRQ_WORK_INIT_HARD(klp_all_switched_irq_work);
 
 static bool nudge_isolated = true;
 module_param(nudge_isolated, bool, 0644);
@@ -124,7 +128,11 @@ static void klp_unmark(struct task_struct *task)
 static int klp_current_goal(void)
 {
 	smp_rmb();	/* pairs with the bit operation of klp_mark() */
-	return READ_ONCE(klp_switch_goal);
+	/*
+	 * Acquire: for a mark that was left over, and a call in an interrupt
+	 * right behind the new state: pairs with the release in klp_tasks_open().
+	 */
+	return smp_load_acquire(&klp_switch_goal);
 }
 
 static void klp_switch_task(struct task_struct *task, int goal, enum klp_switch_event event)
@@ -276,12 +284,20 @@ void klp_try_switch_current(void)
  */
 void klp_copy_process(struct task_struct *child)
 {
-	/* Under T: pairs with klp_wait_forks(). */
-	int base = READ_ONCE(klp_base_state);
-	int goal = READ_ONCE(klp_switch_goal);
-	int state = READ_ONCE(current->patch_state);
+	int base, goal, state;
 
 	lockdep_assert_held_write(&tasklist_lock);
+
+	/*
+	 * With PREEMPT_RT that lock does not keep current on its CPU; but it
+	 * must not switch before the child has its state and is counted.
+	 */
+	guard(preempt)();
+
+	/* Under T: pairs with klp_wait_forks(). */
+	base = READ_ONCE(klp_base_state);
+	goal = READ_ONCE(klp_switch_goal);
+	state = READ_ONCE(current->patch_state);
 
 	/* The parent may be yet to be given a state, or yet to be rid of it. */
 	if (base == KLP_TRANSITION_IDLE || state == KLP_TRANSITION_IDLE)
@@ -303,7 +319,10 @@ void klp_copy_process(struct task_struct *child)
  *
  * It still runs, and so it still counts, but a walk may not find it.
  *
- * Context: process context, current exiting.
+ * The section is waited for under M: from here to current's end nothing may wait
+ * for another task.
+ *
+ * Context: current exiting; any lock may be held.
  */
 void klp_exit_begin(void)
 {
@@ -729,7 +748,8 @@ static void klp_visit_pending(bool force)
 /**
  * klp_tasks_rescan() - look at the stacks of marked tasks again
  *
- * No known case needs it.
+ * Nothing depends on it: at the most it notices a task early that was preempted
+ * where the scheduler's hook does not look, and waits for its CPU.
  *
  * Context: klp_mutex held, a goal set; may sleep.
  */

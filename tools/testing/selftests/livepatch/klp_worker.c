@@ -7,11 +7,15 @@
  *	klp_worker thread	create threads that exit at once
  *	klp_worker read FILE	read a file again and again
  *	klp_worker trace PID	stop a task by ptrace; says "traced" when it is
+ *	klp_worker namespace	have the init of a namespace of processes exit, which
+ *				waits for a task that nobody reaps; says "exiting"
  */
 
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +112,38 @@ static void trace(pid_t pid)
 	pause();
 }
 
+static pid_t pausing_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static void namespace_exit(void)
+{
+	pid_t init, other;
+	siginfo_t info;
+
+	if (unshare(CLONE_NEWPID))
+		die("unshare");
+	init = pausing_child();
+	other = pausing_child();
+	kill(init, SIGKILL);
+	/* The exiting init has killed it. It stays, and init waits for that to end. */
+	if (waitid(P_PID, other, &info, WEXITED | WNOWAIT))
+		die("waitid");
+	puts("exiting");
+	fflush(stdout);
+	pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -124,7 +160,9 @@ int main(int argc, char **argv)
 		read_storm(argv[2]);
 	if (!strcmp(mode, "trace") && argc > 2)
 		trace(atoi(argv[2]));
+	if (!strcmp(mode, "namespace"))
+		namespace_exit();
 
-	fprintf(stderr, "usage: klp_worker spin|fork|thread|read FILE|trace PID\n");
+	fprintf(stderr, "usage: klp_worker spin|fork|thread|read FILE|trace PID|namespace\n");
 	return 2;
 }

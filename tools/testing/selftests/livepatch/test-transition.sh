@@ -312,6 +312,14 @@ exit_patch() {
 	done
 }
 
+# The init of a namespace waits in do_exit() for others, as long as they like.
+namespace_exit() {
+	[[ -e /proc/self/ns/pid ]] || { echo "# there are no namespaces of processes"; return; }
+	prepare
+	background_until exiting ./klp_worker namespace
+	passes
+}
+
 # The other CPU goes and comes in each phase.
 hotplug() {
 	[[ -w $CPU1 ]] || { echo "# there is no second CPU to take away"; return; }
@@ -502,6 +510,7 @@ scenario "poll(2) wakes" polled
 scenario "stuck tasks are woken" woken
 scenario "a fork storm" storm fork thread
 scenario "an exit storm through a patched do_exit()" exit_patch
+scenario "the exiting init of a process namespace does not block" namespace_exit
 scenario "CPU hotplug in each phase" hotplug
 scenario "CPU hotplug all the time" hotplug_storm
 scenario "force into a patch" forced_in
