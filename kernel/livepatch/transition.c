@@ -596,21 +596,27 @@ int klp_transition_reverse(struct klp_patch *patch)
 	return 0;
 }
 
-/* Code that some task may still be in must stay loaded for ever. */
-static void klp_pin_forced(struct klp_patch *patch)
+/*
+ * Code that some task may still be in must stay loaded for ever. That cannot be
+ * had of a module whose init has not succeeded yet: the loader would free it.
+ */
+static int klp_pin_forced(struct klp_patch *patch)
 {
+	int goal = klp_goal(patch);
 	struct klp_patch *old;
 
-	if (klp_goal(patch) == KLP_TRANSITION_UNPATCHED) {
-		patch->forced = true;
-		return;
-	}
-	if (!patch->replace)
-		return;
 	list_for_each_entry(old, &klp_patches, list) {
-		if (old != patch)
+		if (klp_leaves_patch(patch, goal, old) && old->mod->state != MODULE_STATE_LIVE) {
+			pr_err("patch '%s' cannot be forced: the init of module '%s' may still fail\n",
+			       patch->mod->name, old->mod->name);
+			return -EBUSY;
+		}
+	}
+	list_for_each_entry(old, &klp_patches, list) {
+		if (klp_leaves_patch(patch, goal, old))
 			old->forced = true;
 	}
+	return 0;
 }
 
 /**
@@ -618,11 +624,12 @@ static void klp_pin_forced(struct klp_patch *patch)
  * @patch: the patch in transition
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0, or an error of klp_phase_next() if @patch is not in transition.
+ * Return: 0; an error of klp_phase_next() if @patch is not in transition; or
+ * -EBUSY if a module would have to stay loaded that may not.
  */
 int klp_transition_force(struct klp_patch *patch)
 {
-	int next;
+	int next, err;
 
 	lockdep_assert_held(&klp_mutex);
 
@@ -630,9 +637,12 @@ int klp_transition_force(struct klp_patch *patch)
 	if (next < 0)
 		return next;
 
+	err = klp_pin_forced(patch);
+	if (err)
+		return err;
+
 	/* The wording is interface; it may be the unpatched state. */
 	pr_warn("forcing remaining tasks to the patched state\n");
-	klp_pin_forced(patch);
 	klp_tasks_force();
 	klp_step(patch, KLP_FORCE);
 	return 0;
@@ -802,6 +812,8 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 err_detach:
 	klp_object_detach(obj);
 	klp_sites_sweep();
+	/* Without memory the ranges stay, which another module at that place may hit. */
+	klp_refresh_ranges();
 err_callback:
 	klp_callback_post_unpatch(obj);
 	return err;

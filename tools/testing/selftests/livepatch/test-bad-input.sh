@@ -142,6 +142,32 @@ init_fails_blocked() {
 	wait
 }
 
+# A patch is not forced out while the loader may still free its module.
+init_fails_forced() {
+	local loader sleeper p=$LIVEPATCH/klp_patch_v1
+
+	echo 0 >"$STUCK"
+	load klp_target
+	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1
+	loader=$pid
+	until [[ -e $p/transition ]]; do sleep 0.01; done
+	wait_patched klp_patch_v1
+	reader sleep
+	sleeper=$pid
+	sleepers 1
+	echo 0 >"$p/enabled"
+	file_is "$p/transition" 1
+	refused EBUSY "$p/force" 1
+	echo 0 >/sys/module/klp_patch_v1/parameters/hold_init
+	refused EBUSY "$p/force" 1
+	file_is "$p/transition" 1
+	release
+	wait "$sleeper" || fail "the task that was in the function has died"
+	wait "$loader" || true
+	absent "$p"
+	is "$(loaded_modules | xargs)" klp_target "loaded modules"
+}
+
 # Whatever is refused again and again costs no memory.
 # In 15 rounds a loss of one object at each load would be 45.
 slab() {
@@ -205,5 +231,6 @@ scenario "a structure that was in use" enabled_after_removal
 scenario "enabling and disabling during a transition" busy
 scenario "an init that fails after its patch was enabled" init_fails
 scenario "an init that fails during its transition" init_fails_blocked
+scenario "force before an init that fails after its patch was enabled" init_fails_forced
 scenario "what is refused costs no memory" slab
 finish

@@ -4,6 +4,7 @@
  * PATCH_VERSION and includes this.
  */
 
+#include <linux/delay.h>
 #include <linux/livepatch.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -46,6 +47,10 @@ MODULE_PARM_DESC(keep, "Stay loaded whatever klp_enable_patch() returns");
 static int fail_init;
 module_param(fail_init, int, 0400);
 MODULE_PARM_DESC(fail_init, "Error for init to return after a success");
+
+static bool hold_init;
+module_param(hold_init, bool, 0600);
+MODULE_PARM_DESC(hold_init, "Stay in init after a success until this is cleared");
 
 /* ---- what came out ---- */
 
@@ -318,6 +323,8 @@ static int __init patch_init(void)
 	result = klp_enable_patch(&patch);
 	if (result)
 		return keep ? 0 : result;
+	while (READ_ONCE(hold_init))
+		msleep(20);
 	return fail_init;
 }
 
