@@ -23,6 +23,15 @@ static struct klp_patch *klp_patch_of(struct kobject *kobj)
 	return container_of(kobj, struct klp_patch, kobj);
 }
 
+/*
+ * A patch is shown under M. If memory runs out half-way, sysfs takes its files
+ * back and waits for who is in them: nobody there may wait for M yet.
+ */
+static bool klp_being_shown(struct klp_patch *patch)
+{
+	return READ_ONCE(patch->phase) == KLP_NEW;
+}
+
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n",
@@ -39,6 +48,8 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 	err = kstrtobool(buf, &enable);
 	if (err)
 		return err;
+	if (klp_being_shown(patch))
+		return -EBUSY;
 
 	guard(mutex)(&klp_mutex);
 
@@ -62,6 +73,7 @@ static ssize_t transition_show(struct kobject *kobj, struct kobj_attribute *attr
 static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
 {
+	struct klp_patch *patch = klp_patch_of(kobj);
 	bool force;
 	int err;
 
@@ -70,9 +82,11 @@ static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return err;
 	if (!force)
 		return -EINVAL;
+	if (klp_being_shown(patch))
+		return -EBUSY;
 
 	guard(mutex)(&klp_mutex);
-	return klp_transition_force(klp_patch_of(kobj)) ?: count;
+	return klp_transition_force(patch) ?: count;
 }
 
 static ssize_t replace_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -84,6 +98,9 @@ static ssize_t stack_order_show(struct kobject *kobj, struct kobj_attribute *att
 {
 	struct klp_patch *patch;
 	int order = 0;
+
+	if (klp_being_shown(klp_patch_of(kobj)))
+		return -ENOENT;
 
 	guard(mutex)(&klp_mutex);
 
