@@ -9,6 +9,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/ftrace.h>
 #include <linux/hash.h>
 #include <linux/rculist.h>
@@ -99,12 +100,16 @@ void klp_sites_wait_handlers(void)
 	/*
 	 * Where ARCH_WANTS_NO_INSTR, nothing is traced unless RCU is watching,
 	 * so a handler's preemption-off section is a reader. Elsewhere only a
-	 * visit to each CPU will do.
+	 * visit to each CPU will do. RCU does not know a CPU that is just coming
+	 * up or going down, so none may.
 	 */
-	if (IS_ENABLED(CONFIG_ARCH_WANTS_NO_INSTR))
+	if (IS_ENABLED(CONFIG_ARCH_WANTS_NO_INSTR)) {
+		cpus_read_lock();
 		synchronize_rcu_expedited();
-	else
+		cpus_read_unlock();
+	} else {
 		synchronize_rcu_tasks_rude();
+	}
 }
 
 static struct klp_site *klp_site_find(unsigned long ip)
