@@ -23,9 +23,8 @@ series() {
 	awk -F'\t' -v who="$1" -v prefix="$2" -v suffix="$3" '
 		$1 == who && index($2, prefix) == 1 {
 			rest = substr($2, length(prefix) + 1)
-			number = rest + 0
-			if (rest == number suffix)
-				print number "\t" $3
+			if (match(rest, /^[0-9]+/) && substr(rest, RLENGTH + 1) == suffix)
+				print substr(rest, 1, RLENGTH) "\t" $3
 		}' "$samples" | sort -k1,1n -k2,2n | awk -v unit="$4" '
 		function flush() {
 			if (n)

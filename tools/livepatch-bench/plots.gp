@@ -50,11 +50,15 @@ set output file("leave.svg")
 set title "When is a transition over, after the last task has left the old function?"
 set xlabel "milliseconds of virtual time"
 set ylabel "part of the transitions"
+set xrange [0.05:*]
 set yrange [0:1]
+set key center center
 plot file("leave-stock") using 1:2 with steps ls 1 title "stock", \
      file("leave-ours") using 1:2 with steps ls 2 title "ours"
 
 unset logscale x
+set xrange [*:*]
+set key left top
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid
