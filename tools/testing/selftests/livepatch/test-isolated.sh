@@ -81,6 +81,8 @@ left_alone() {
 
 nudge_isolated=$(<"$NUDGE")
 [[ -n $CPU ]] || skip_all "no CPU is isolated; boot with nohz_full=1"
+# The scheduler takes no notice of nohz_full: what runs here has to stay away.
+taskset -cp 0 $$ >/dev/null
 scenario "with nudge_isolated, it switches at once" nudged
 scenario "without, it switches when it enters the kernel" left_alone
 echo "$nudge_isolated" >"$NUDGE"
