@@ -82,7 +82,7 @@ static noinline __noclone int klp_target_sleep(struct klp_test *test)
 }
 
 /* Not __cold, which is empty for compilers that do not align cold functions. */
-static noinline __attribute__((__cold__)) int cold_nap(struct klp_test *test)
+[[gnu::cold]] static noinline int cold_nap(struct klp_test *test)
 {
 	int err = test->nap(test);
 
