@@ -13,14 +13,14 @@ static noinline int new_function(int x)
 }
 
 /* A name is a function's here, and a module's there: it is only a name. */
-#define DEFINE_FUNCS(word)					\
-static struct klp_func funcs_##word[] = {			\
-	{ .old_name = #word, .new_func = new_function }, { }	\
-};
+#define OBJECT_ENTRY(word) {					\
+	.name = #word,						\
+	.funcs = (struct klp_func[]) {				\
+		{ .old_name = #word, .new_func = new_function },	\
+		{ }						\
+	},							\
+},
 
-FUNCTIONS_200(DEFINE_FUNCS)
-
-#define OBJECT_ENTRY(word)	{ .name = #word, .funcs = funcs_##word },
 static struct klp_object objs[] = {
 	FUNCTIONS_200(OBJECT_ENTRY)
 	{ }
