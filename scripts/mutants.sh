@@ -68,14 +68,18 @@ noticed_by() { sed -n 's/^Noticed-by: //p' "$LIST/$1.patch"; }
 # The only scenarios of these tests to be run, as a regular expression.
 scenario_of() { sed -n 's/^Scenario: //p' "$LIST/$1.patch"; }
 
+# The guest that runs: it is a session of its own, and must not outlive us.
+guest=''
+trap '[[ -z $guest ]] || kill -- "-$guest" 2>/dev/null' EXIT
+
 # The log of the run shows a failure at once; there is no need to wait for more.
 # Sets result and reason.
 watch_guest() {
-	local log=$1 limit=$2 pid line rc=0
+	local log=$1 limit=$2 line rc=0
 	shift 2
 
 	exec {out}< <(exec setsid "$SRC/scripts/vm.sh" -n mutant -t "$limit" "$@" 2>"$log.vm"; )
-	pid=$!
+	guest=$!
 	result=''
 	while read -r line <&"$out"; do
 		printf '%s\n' "$line" >>"$log"
@@ -83,11 +87,12 @@ watch_guest() {
 		result=killed
 		reason=${BASH_REMATCH[2]#selftests: }
 		# QEMU and its helpers are one group.
-		kill -- -"$pid" 2>/dev/null || true
+		kill -- "-$guest" 2>/dev/null || true
 		break
 	done
 	exec {out}<&-
-	wait "$pid" || rc=$?
+	wait "$guest" || rc=$?
+	guest=''
 	[[ -z $result ]] || return 0
 	case $rc in
 	0) result=survived reason='' ;;
