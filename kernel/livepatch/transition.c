@@ -792,6 +792,9 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 		goto err_callback;
 	}
 	klp_for_each_func(obj, func) {
+		/* A no-op for an alias is attached nowhere. */
+		if (!func->site)
+			continue;
 		if (patch == klp_running)
 			klp_site_split(func);
 		else

@@ -185,6 +185,25 @@ positions() {
 	is "$(value twin1) $(value twin2)" "-1 -2" "versions"
 }
 
+# Under the one name it was patched before, under the other it is now: the no-op for
+# the first name is nowhere, also in a module that comes meanwhile.
+alias_in_replacement() {
+	echo 0 >"$STUCK"
+	load klp_other
+	enable klp_patch_v1 funcs=value
+	hold_up
+	load klp_patch_v2 replace=1 funcs=other_sleep,alias
+	file_is "$LIVEPATCH/klp_patch_v2/transition" 1
+	load klp_target
+	file_is "$TARGET/init_value" 2
+	release "$OTHER"
+	wait_patched klp_patch_v2
+	wait_gone klp_patch_v1
+	is "$(value value)" 2 "version"
+	remove klp_patch_v2
+	is "$(value value)" 0 "version"
+}
+
 unload_and_load_target() {
 	unload klp_target
 	load klp_target
@@ -225,5 +244,6 @@ scenario "a module that pre_patch refuses" refused_module
 scenario "a module that cannot be patched" missing_function
 scenario "two functions of one name" positions
 scenario "a module named vmlinux" kernels_name
+scenario "a module comes while an alias replaces what it has" alias_in_replacement
 scenario "modules and patches at the same time" coming_and_going
 finish
