@@ -13,6 +13,7 @@
 #include <linux/ftrace.h>
 #include <linux/hash.h>
 #include <linux/rculist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -208,7 +209,7 @@ int klp_site_attach(struct klp_func *func)
 		list_add_tail(&site->node, &klp_sites);
 		hlist_add_head_rcu(&site->hash_node, klp_site_bucket(ip));
 	} else if (klp_site_to_unhook(site)) {
-		/* A sweep had no memory to remove it, and now it is wanted. */
+		/* A sweep could not remove it, and now it is wanted. */
 		list_del_init(&site->update_node);
 	}
 	list_add(&func->site_node, &site->funcs);
@@ -304,10 +305,28 @@ void klp_site_split(struct klp_func *func)
 	WRITE_ONCE(site->version[0], klp_func_target(top));
 }
 
-/* Not the same as whether sites are hooked, if memory was short meanwhile. */
+/* Not the same as whether sites are hooked, if ftrace was broken meanwhile. */
 static bool klp_ops_enabled(void)
 {
 	return klp_ftrace_ops.flags & FTRACE_OPS_FL_ENABLED;
+}
+
+/*
+ * Make the filter of the ops smaller. ftrace makes a smaller one beside the
+ * larger, and may have no memory for it. But a location that stays where a
+ * module is freed would become one of the next module's there, unasked: try again
+ * until it is done, as an allocation that must not fail does.
+ */
+static int klp_filter_shrink(unsigned long *ips, unsigned int nr)
+{
+	int err;
+
+	for (;;) {
+		err = ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0);
+		if (err != -ENOMEM)
+			return err;
+		schedule_timeout_uninterruptible(1);
+	}
 }
 
 /* Make the filter of the ops larger; ftrace does all locations at once. */
@@ -329,7 +348,7 @@ static int klp_filter_add(unsigned long *ips, unsigned int nr)
 		err = register_ftrace_function(&klp_ftrace_ops);
 	} while (err == -EAGAIN);
 	if (err)
-		ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0);
+		klp_filter_shrink(ips, nr);
 	return err;
 }
 
@@ -342,7 +361,7 @@ static int klp_filter_remove(unsigned long *ips, unsigned int nr)
 		if (WARN_ON_ONCE(err))
 			return err;
 	}
-	return ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0);
+	return klp_filter_shrink(ips, nr);
 }
 
 /*
@@ -368,7 +387,7 @@ static unsigned int klp_find_refused(unsigned long *ips, unsigned int nr)
 	return bad - 1;
 }
 
-/* The locations of sites to hook or to unhook, or NULL without memory. */
+/* The locations of sites to hook, or NULL without memory; or of those to unhook. */
 static unsigned long *klp_update_ips(bool hook, unsigned int *nr)
 {
 	struct klp_site *site;
@@ -377,7 +396,8 @@ static unsigned long *klp_update_ips(bool hook, unsigned int *nr)
 
 	list_for_each_entry(site, &klp_sites_to_update, update_node)
 		n++;
-	ips = kvmalloc_array(n, sizeof(*ips), GFP_KERNEL);
+	/* What is to be unhooked cannot stay: see klp_filter_shrink(). */
+	ips = kvmalloc_array(n, sizeof(*ips), GFP_KERNEL | (hook ? 0 : __GFP_NOFAIL));
 	if (n && !ips)
 		return NULL;
 
@@ -449,11 +469,8 @@ void klp_sites_sweep(void)
 	lockdep_assert_held(&klp_mutex);
 
 	ips = klp_update_ips(false, &nr);
-	/*
-	 * Without memory the empty sites stay: they lead to the originals, and
-	 * the next sweep removes them.
-	 */
-	if (!ips || (nr && klp_filter_remove(ips, nr)))
+	/* If ftrace is broken, the empty sites stay: they lead to the originals. */
+	if (nr && klp_filter_remove(ips, nr))
 		goto wait;
 
 	klp_nr_hooked -= nr;
