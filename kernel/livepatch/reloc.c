@@ -165,6 +165,17 @@ static bool klp_section_stays(const struct klp_rela_section *sec, unsigned int i
 	return (shdr->sh_flags & SHF_ALLOC) && within_module_core(shdr->sh_addr, sec->mod);
 }
 
+/*
+ * Tables are read while relocations are applied: one that changes a table would
+ * have them mean something that nobody has checked.
+ */
+static bool klp_is_table(const struct klp_rela_section *sec, unsigned int index)
+{
+	unsigned int type = sec->sechdrs[index].sh_type;
+
+	return type == SHT_RELA || type == SHT_REL || type == SHT_SYMTAB || type == SHT_STRTAB;
+}
+
 /* Everything about a section that can be told from its header. */
 static int klp_check_section(struct klp_rela_section *sec, const char *shstrtab)
 {
@@ -205,6 +216,10 @@ static int klp_check_section(struct klp_rela_section *sec, const char *shstrtab)
 	     !(sec->sechdrs[shdr->sh_info].sh_flags & SHF_ALLOC))) {
 		klp_section_err(sec, "sh_info is %u, no section's index that is in memory",
 				shdr->sh_info);
+		return -ENOEXEC;
+	}
+	if (klp_is_table(sec, shdr->sh_info)) {
+		klp_section_err(sec, "sh_info is %u, a table's index", shdr->sh_info);
 		return -ENOEXEC;
 	}
 	if (!klp_is_vmlinux(sec->objname) && shdr->sh_size &&
