@@ -13,6 +13,7 @@
 # the same sources, is not made again: after an interruption just start anew.
 #
 # Environment: ONLY="NAME..."	only these (patterns of the shell)
+#		CONFIG=NAME	those that only this variant of the kernel can notice
 #		LIMIT=SECONDS	for one run in the guest (300)
 #		AGAIN=1		also those that have a result
 #		KEEP=1		go by the mutation alone, whatever else has changed
@@ -146,6 +147,9 @@ run_layers() {
 	fi
 }
 
+# The variant of the kernel, if it has to be one.
+config_of() { sed -n 's/^Config: //p' "$LIST/$1.patch"; }
+
 # judge NAME: set result and reason.
 judge() {
 	local name=$1 log=$LOG/mutant-$1 tests step rc
@@ -189,6 +193,7 @@ known() { awk -F'\t' -v name="$1" -v key="$2" '$1 == name && $2 == key { print $
 names=()
 for file in "$LIST"/*.patch; do
 	name=$(basename "$file" .patch)
+	[[ $(config_of "$name") == "${CONFIG:-}" ]] || continue
 	if [[ -z ${ONLY:-} ]]; then
 		names+=("$name")
 		continue

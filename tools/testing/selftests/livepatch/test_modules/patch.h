@@ -62,6 +62,10 @@ static char calls[512];
 module_param_string(calls, calls, sizeof(calls), 0600);
 MODULE_PARM_DESC(calls, "Calls of callbacks: NAME:OBJECT ...");
 
+static int undo_due;
+module_param(undo_due, int, 0400);
+MODULE_PARM_DESC(undo_due, "How many successes of pre_patch are to be undone");
+
 static unsigned int prev_version;
 module_param(prev_version, uint, 0400);
 MODULE_PARM_DESC(prev_version, "Version of the first state before us");
@@ -234,7 +238,10 @@ static int pre_patch(struct klp_object *obj)
 		prev_data = prev ? (unsigned long)prev->data : 0;
 		own->data = (void *)PATCH_VERSION;
 	}
-	return strcmp(refuse, obj->name ?: "vmlinux") ? 0 : -ENOTUNIQ;
+	if (!strcmp(refuse, obj->name ?: "vmlinux"))
+		return -ENOTUNIQ;
+	undo_due++;
+	return 0;
 }
 
 static void post_patch(struct klp_object *obj)
@@ -250,6 +257,7 @@ static void pre_unpatch(struct klp_object *obj)
 static void post_unpatch(struct klp_object *obj)
 {
 	note("post_unpatch", obj);
+	undo_due--;
 }
 
 /*
