@@ -5,7 +5,7 @@
 
 export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS KEEP AGAIN
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock check cross bench plots mutants coverage ci test-all clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock faults check cross bench plots mutants coverage ci test-all clean
 .NOTPARALLEL:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo '  make run          demonstration: live-patch a running kernel'
 	@echo '  make test         KUnit and our selftests in the VM'
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
+	@echo '  make faults       each allocation and call that may fail fails once, under KASAN'
 	@echo '  make ci           what continuous integration runs, in less than an hour'
 	@echo '  make test-all     all tests there are, for hours'
 	@echo '  make boot         a shell in the VM'
@@ -65,6 +66,10 @@ test:
 
 test-stock:
 	@scripts/test.sh stock
+
+faults:
+	@CONFIG=fault TESTS="$${TESTS:-test-fail-calls.sh test-faults.sh}" LIMIT=$${LIMIT:-7200} \
+		scripts/test.sh
 
 check:
 	@scripts/check.sh

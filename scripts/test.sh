@@ -27,10 +27,10 @@ isolated=test-isolated.sh
 limit=1800
 vm=(-k "kasan_multi_shot ${PARAMS:-}")
 run=(./test)
-if [[ ${CONFIG:-} == debug || ${CONFIG:-} == kcsan ]]; then
+if [[ ${CONFIG:-} == @(debug|kcsan|fault) ]]; then
 	limit=7200
 	vm+=(-i -k 'tsc=reliable tsc_early_khz=1000000')
-	run=(env kselftest_override_timeout=1800 KLP_ROUNDS=10 ./test)
+	run=(env kselftest_override_timeout="${LIMIT:-1800}" KLP_ROUNDS=10 ./test)
 fi
 
 tap=$LOG/test-$suite$VARIANT.$$.tap

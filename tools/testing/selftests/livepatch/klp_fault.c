@@ -22,9 +22,11 @@
  *	fatal		the same, and ACT has to fail then
  *
  * If ACT fails, all that can be seen must be as it was before ACT; if it does
- * not, as it was before BEFORE when AFTER has been done. After each failure it
- * is done once more without a fault. The rounds end when ACT asks for less than
- * is to fail; then it must succeed.
+ * not, as it was before BEFORE when AFTER has been done. Then comes the next
+ * round, which takes ACT one step further than the failed one did; and in the end
+ * ACT asks for less than is to fail, and must succeed. Besides, every so many
+ * failures it is done at once without a fault: KLP_FAULT_EVERY says how many, 16
+ * if nothing else is said.
  *
  * The last line tells how many faults there were and what came of them. The
  * exit status is 1 if anything was not as it has to be.
@@ -532,10 +534,12 @@ int main(int argc, char **argv)
 	static struct steps before, act, after;
 	struct text at_rest = {}, ready = {};
 	const struct kind *kind;
+	const char *often = getenv("KLP_FAULT_EVERY");
+	int every = often ? atoi(often) : 16;
+	bool fired, is_ready = false;
 	int n, i, err;
-	bool fired;
 
-	if (argc != 5) {
+	if (argc != 5 || every < 1) {
 		fprintf(stderr, "usage: klp_fault KIND BEFORE ACT AFTER\n");
 		return 2;
 	}
@@ -548,8 +552,10 @@ int main(int argc, char **argv)
 	see(&at_rest);
 
 	for (n = 1;; n++) {
-		must_take(&before, "before");
-		see(&ready);
+		if (!is_ready) {
+			must_take(&before, "before");
+			see(&ready);
+		}
 
 		kind->arm(n);
 		for (i = 0, err = 0; i < act.nr && !err; i++)
@@ -563,11 +569,15 @@ int main(int argc, char **argv)
 			came[err]++;
 		if (err) {
 			must_see(&ready, strerror(err));
+			is_ready = n % every;
+			if (is_ready)
+				continue;
 			must_take(&act, "once more, without a fault");
 		}
 
 		must_take(&after, "after");
 		must_see(&at_rest, fired ? "after a fault" : "without a fault");
+		is_ready = false;
 		if (!fired)
 			break;
 	}

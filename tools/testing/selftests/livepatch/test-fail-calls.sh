@@ -13,6 +13,8 @@
 
 [[ -e /sys/kernel/debug/kprobes ]] || skip_all "the kernel has no kprobes"
 
+# There are few of each: after every failure it has to work at once.
+export KLP_FAULT_EVERY=1
 M=$MODULES
 V1=klp_patch_v1
 V2=klp_patch_v2

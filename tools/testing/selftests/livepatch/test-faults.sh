@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Each allocation fails once, in everything that the core does: nothing is left
+# behind, and it works the next time. klp_fault makes the rounds.
+
+# scenario calls what is here.
+# shellcheck disable=SC2317
+
+. "$(dirname "$0")/functions.sh"
+
+[[ -e /proc/self/fail-nth && -d /sys/kernel/debug/failslab ]] ||
+	skip_all "the kernel has no fault injection: needs CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC"
+
+M=$MODULES
+V1=klp_patch_v1
+V2=klp_patch_v2
+leave="write $LIVEPATCH/$V1/enabled 0; gone $V1; unload $V1"
+
+# nth BEFORE ACT AFTER: the n-th allocation of ACT, for each n.
+nth() {
+	./klp_fault nth "$@"
+}
+
+# in_completion BEFORE ACT AFTER: each of those that the completion makes.
+in_completion() {
+	load klp_fail function=should_failslab value=-12 within=klp_complete_fn
+	./klp_fault call "$@"
+}
+
+enable_module() {
+	load klp_target
+	nth "" "load $M/$V1.ko callbacks=1" "patched $V1; is $TARGET/value 1; $leave; is $TARGET/value 0"
+}
+
+enable_over() {
+	load klp_target
+	enable $V2
+	nth "" "load $M/$V1.ko funcs=cmdline,value,twin:2" "patched $V1; is $TARGET/value 1; $leave; is $TARGET/value 2"
+}
+
+replace() {
+	load klp_target
+	load klp_other
+	nth "load $M/$V1.ko funcs=cmdline,value,twin:1,other_value; patched $V1" \
+		"load $M/$V2.ko funcs=value replace=1" \
+		"gone $V1; unload $V1; patched $V2; is $TARGET/value 2;
+		write $LIVEPATCH/$V2/enabled 0; gone $V2; unload $V2; is $TARGET/value 0"
+}
+
+disable_patch() {
+	load klp_target
+	nth "load $M/$V1.ko; patched $V1" "write $LIVEPATCH/$V1/enabled 0" \
+		"gone $V1; unload $V1; is $TARGET/value 0"
+}
+
+# A sleeper holds the transition.
+hold() {
+	echo 0 >"$STUCK"
+	load klp_target
+	reader sleep
+	sleepers 1
+}
+
+reverse() {
+	hold
+	nth "load $M/$V1.ko" "write $LIVEPATCH/$V1/enabled 0" "gone $V1; unload $V1"
+}
+
+force() {
+	hold
+	nth "load $M/$V1.ko" "write $LIVEPATCH/$V1/force 1" "patched $V1; $leave"
+}
+
+blockers() {
+	hold
+	load $V1
+	nth "" "read $BLOCKERS" ""
+}
+
+init_fails() {
+	load klp_target
+	nth "" "init_fails $M/$V1.ko callbacks=1 fail_init=-6" "is $TARGET/value 0"
+}
+
+coming() {
+	enable $V2 funcs=value,twin:2
+	enable $V1 callbacks=1
+	nth "" "load $M/klp_target.ko" "is $LIVEPATCH/$V1/klp_target/patched 1; unload klp_target"
+}
+
+coming_in_transition() {
+	echo 0 >"$STUCK"
+	load klp_other
+	reader sleep "$OTHER"
+	sleepers 1 "$OTHER"
+	enable $V2 funcs=value
+	load $V1 funcs=other_sleep,value,twin:1
+	nth "" "load $M/klp_target.ko" "is $LIVEPATCH/$V1/klp_target/patched 1; unload klp_target"
+}
+
+going() {
+	enable $V2 funcs=value
+	enable $V1
+	nth "load $M/klp_target.ko" "unload klp_target" "load $M/klp_target.ko; unload klp_target"
+}
+
+# The only functions of the patch: the ftrace_ops goes with them.
+going_with_all() {
+	enable $V1 funcs=value
+	nth "load $M/klp_target.ko" "unload klp_target" "load $M/klp_target.ko; unload klp_target"
+}
+
+complete_disable() {
+	load klp_target
+	in_completion "load $M/$V1.ko; patched $V1" "write $LIVEPATCH/$V1/enabled 0; gone $V1" \
+		"unload $V1; is $TARGET/value 0"
+}
+
+# Another patch has its functions all along.
+complete_disable_one() {
+	load klp_target
+	enable $V2 funcs=value
+	in_completion "load $M/$V1.ko; patched $V1" "write $LIVEPATCH/$V1/enabled 0; gone $V1" \
+		"unload $V1; is $TARGET/value 2"
+}
+
+complete_replace() {
+	load klp_target
+	in_completion "load $M/$V1.ko; patched $V1" \
+		"load $M/$V2.ko funcs=value replace=1; gone $V1; patched $V2" \
+		"unload $V1; write $LIVEPATCH/$V2/enabled 0; gone $V2; unload $V2"
+}
+
+shadow() {
+	load klp_shadow_fault
+	nth "" "write /sys/module/klp_shadow_fault/parameters/run 200" ""
+}
+
+# A leak becomes visible only when the checker has looked twice.
+no_leak() {
+	local file=/sys/kernel/debug/kmemleak
+
+	[[ -e $file ]] || return 0
+	echo scan >$file
+	echo scan >$file
+	[[ ! -s $file ]] || { sed 's/^/# /' $file; fail "memory was leaked"; }
+}
+
+scenario "a patch is enabled" enable_module
+scenario "a patch is enabled over another" enable_over
+scenario "a patch replaces another" replace
+scenario "a patch is disabled" disable_patch
+scenario "a transition is reversed" reverse
+scenario "a transition is forced" force
+scenario "those who block are listed" blockers
+scenario "a patch module fails after it has enabled its patch" init_fails
+scenario "a module comes that two patches change" coming
+scenario "a module comes in a transition" coming_in_transition
+scenario "a module goes" going
+scenario "a module goes, the only one that is patched" going_with_all
+scenario "a patch's disabling is completed" complete_disable
+scenario "a patch's disabling is completed beside another" complete_disable_one
+scenario "a replacement is completed" complete_replace
+scenario "shadow variables are attached" shadow
+scenario "no memory is leaked" no_leak
+finish
