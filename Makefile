@@ -3,9 +3,9 @@
 # The commands of this repository. Each target is one script in scripts/, whose
 # opening comment says more; every script first runs what it depends on.
 
-export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS KEEP AGAIN
+export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS CASES SEED KEEP AGAIN
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock faults check cross bench plots mutants coverage ci test-all clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock faults fuzz check cross bench plots mutants coverage ci test-all clean
 .NOTPARALLEL:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo '  make test         KUnit and our selftests in the VM'
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
 	@echo '  make faults       each allocation and call that may fail fails once, under KASAN'
+	@echo '  make fuzz         spoiled patches, under KASAN (CASES=N SEED=N)'
 	@echo '  make ci           what continuous integration runs, in less than an hour'
 	@echo '  make test-all     all tests there are, for hours'
 	@echo '  make boot         a shell in the VM'
@@ -70,6 +71,10 @@ test-stock:
 faults:
 	@CONFIG=fault TESTS="$${TESTS:-test-fail-calls.sh test-faults.sh}" LIMIT=$${LIMIT:-7200} \
 		scripts/test.sh
+
+fuzz:
+	@CONFIG=fault TESTS=test-fuzz.sh CASES=$${CASES:-2000} SEED=$${SEED:-$$(date +%s)} \
+		LIMIT=$${LIMIT:-7200} scripts/test.sh
 
 check:
 	@scripts/check.sh

@@ -11,6 +11,7 @@
 #		CONFIG=NAME	on that variant of the kernel
 #		PARAMS="P..."	more parameters for the kernel, such as preempt=full
 #		LIMIT=SECONDS	for the whole run in the guest (1800, or 7200 with checkers)
+#		CASES=N SEED=N	for test-fuzz.sh: how many, and which
 
 . "$(dirname "$0")/lib.sh"
 
@@ -26,11 +27,11 @@ isolated=test-isolated.sh
 # kobjects are delayed, it passes at once.
 limit=1800
 vm=(-k "kasan_multi_shot ${PARAMS:-}")
-run=(./test)
+run=(env FUZZ_CASES="${CASES:-}" FUZZ_SEED="${SEED:-}" ./test)
 if [[ ${CONFIG:-} == @(debug|kcsan|fault) ]]; then
 	limit=7200
 	vm+=(-i -k 'tsc=reliable tsc_early_khz=1000000')
-	run=(env kselftest_override_timeout="${LIMIT:-1800}" KLP_ROUNDS=10 ./test)
+	run=(env kselftest_override_timeout="${LIMIT:-1800}" KLP_ROUNDS=10 "${run[@]:1}")
 fi
 
 tap=$LOG/test-$suite$VARIANT.$$.tap

@@ -11,7 +11,8 @@
 
 . "$(dirname "$0")/functions.sh"
 
-[[ -e /sys/kernel/debug/kprobes ]] || skip_all "the kernel has no kprobes"
+[[ -d /sys/kernel/debug/failslab && -e /sys/kernel/debug/kprobes ]] ||
+	skip_all "needs a kernel that is made for it: CONFIG_FAILSLAB, CONFIG_KPROBES, CONFIG_KASAN"
 
 # There are few of each: after every failure it has to work at once.
 export KLP_FAULT_EVERY=1
