@@ -107,7 +107,7 @@ hits() {
 	local kind seen=()
 
 	! grep -q ": $F <-" "$TRACING/trace" || seen+=(function)
-	! grep -q "| *$F\( \[klp_target\]\)\?();" "$TRACING/trace" || seen+=(function_graph)
+	! grep -q "| *$F\( \[klp_target\]\)\?()[; ]" "$TRACING/trace" || seen+=(function_graph)
 	! grep -q ' klp_probe:' "$TRACING/trace" || seen+=(kprobe)
 	! grep -q ' klp_return:' "$TRACING/trace" || seen+=(kretprobe)
 	(($(<"$TARGET/direct_hits") == 0)) || seen+=("$(cut -d' ' -f1 "$TARGET/direct")")
