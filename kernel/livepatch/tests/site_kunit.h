@@ -57,6 +57,12 @@ static struct ftrace_ops klp_test_redirect_ops = {
 	.flags	= FTRACE_OPS_FL_IPMODIFY,
 };
 
+/* Comes too late. */
+static struct ftrace_ops klp_test_rival_ops = {
+	.func	= klp_test_redirect,
+	.flags	= FTRACE_OPS_FL_IPMODIFY,
+};
+
 static struct ftrace_ops klp_test_trace_ops = {
 	.func	= klp_test_trace,
 };
@@ -160,6 +166,29 @@ static void klp_test_jump_refused(struct kunit *test)
 	klp_test_detach(test, &klp_test_redirect_ops);
 }
 
+/* Who may not redirect the function either does not disturb its jump. */
+static void klp_test_jump_rival(struct kunit *test)
+{
+	struct ftrace_ops *rival = &klp_test_rival_ops;
+
+	klp_test_attach(test, &klp_test_redirect_ops, klp_test_old);
+	KUNIT_EXPECT_EQ(test, klp_test_set_jump(klp_test_old, klp_test_new), 0);
+	KUNIT_EXPECT_EQ(test, ftrace_set_filter_ip(rival, (unsigned long)klp_test_old, 0, 1), 0);
+	KUNIT_EXPECT_EQ(test, register_ftrace_function(rival), -EBUSY);
+	klp_test_call(test, KLP_TEST_NEW, 0, 0);
+	KUNIT_EXPECT_EQ(test, klp_test_set_jump(klp_test_old, NULL), 0);
+	klp_test_call(test, KLP_TEST_NEW, 1, 0);
+
+	/* Where it may, the two do not meet. */
+	KUNIT_EXPECT_EQ(test, klp_test_set_jump(klp_test_old, klp_test_new), 0);
+	klp_test_attach(test, rival, klp_test_other);
+	klp_test_call(test, KLP_TEST_NEW, 0, 0);
+	klp_test_detach(test, rival);
+	klp_test_call(test, KLP_TEST_NEW, 0, 0);
+	klp_test_detach(test, &klp_test_redirect_ops);
+	klp_test_call(test, KLP_TEST_OLD, 0, 0);
+}
+
 /* It does not come back with the ops, or with the function in its filter. */
 static void klp_test_jump_ends(struct kunit *test)
 {
@@ -188,6 +217,7 @@ static struct kunit_case klp_site_tests[] = {
 	KUNIT_CASE(klp_test_jump_alone),
 	KUNIT_CASE(klp_test_jump_shared),
 	KUNIT_CASE(klp_test_jump_refused),
+	KUNIT_CASE(klp_test_jump_rival),
 	KUNIT_CASE(klp_test_jump_ends),
 	{}
 };
