@@ -393,15 +393,16 @@ stack() {
 	wait_gone klp_patch_v1
 }
 
-# Threads that do little else than call the function while all of its entry's
-# forms come and go: none is lost, and all can be unpatched.
+# Tasks that call the function again and again while all of its entry's forms
+# come and go: none is lost, and all can be unpatched. No kthreads of the kind
+# "call": ftrace waits for every task to give way when somebody detaches.
 storm() {
 	local i kind
 
 	[[ ! -e $PREEMPT ]] || echo full >"$PREEMPT"
 	load klp_target
 	for ((i = 0; i < 2 * $(nproc); i++)); do
-		kthread call
+		background ./klp_worker read "$TARGET/value"
 	done
 	for kind in "${KINDS[@]}"; do
 		enable klp_patch_v1 funcs=value
@@ -413,7 +414,6 @@ storm() {
 		remove klp_patch_v2
 		detach "$kind"
 	done
-	echo stop >"$TARGET/kthread"
 	look 0 plain
 }
 
