@@ -11,7 +11,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-header=$1
+header=$(realpath "$1")
 objects=$2
 
 cd "$objects"
