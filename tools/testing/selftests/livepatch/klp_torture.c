@@ -1,0 +1,847 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The actor of the torture test: loads, disables, reverses, replaces and forces
+ * patches of klptorture, and disturbs, in random order.
+ *
+ *	klp_torture SCENARIO SECONDS SEED FOLDER
+ *
+ * SCENARIO is a file, see torture/README. The actions and their arguments come
+ * from the seed alone and are written to FOLDER/actions before they are done;
+ * what came of each is added to FOLDER/outcomes. So the same seed gives the
+ * same actions in the same order; when each is done depends on the machine.
+ *
+ * The exit status is 0 if nothing was wrong. What is wrong is told to klptorture
+ * at once, so that its messages are in the order of the events.
+ */
+
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "klp_torture.h"
+
+#define MODULES		"test_modules/"
+#define CONTROL		"/sys/kernel/debug/klptorture/control"
+#define VIOLATIONS	"/sys/kernel/debug/klptorture/violations"
+#define TRACING		"/sys/kernel/tracing/"
+#define CPU1		"/sys/devices/system/cpu/cpu1/online"
+#define PREEMPT		"/sys/kernel/debug/sched/preempt"
+#define STUCK		"/sys/module/livepatch/parameters/stuck_secs"
+#define FTRACE_ENABLED	"/proc/sys/kernel/ftrace_enabled"
+#define MOD		"klp_torture_mod"
+#define DIRECT		"klp_torture_direct"
+
+#define ARRAY_SIZE(a)	((int)(sizeof(a) / sizeof((a)[0])))
+
+#define ALL_PARTS	15
+#define MAX_LOADED	64
+
+/**
+ * struct patch - a patch module that was loaded
+ * @version:	its number
+ * @replace:	it replaces all others
+ * @refuses_mod: its pre_patch callback fails for klp_torture_mod
+ * @pinned:	1: was forced, its module stays for ever; -1: perhaps
+ */
+struct patch {
+	int version;
+	bool replace;
+	bool refuses_mod;
+	int pinned;
+};
+
+static struct patch patches[MAX_LOADED];
+static int nr_loaded, last_version, nr_pinned;
+static bool mod_loaded, direct_loaded, braked, turners;
+static char *image;
+static size_t image_size;
+
+static int max_patches = 4;
+static int bound = 60;		/* seconds for a transition */
+
+static FILE *actions_log, *outcomes_log;
+static unsigned int action;
+static int violations;
+static uint64_t seed, state;
+
+/* ---- what is found ---- */
+
+[[gnu::format(printf, 1, 2)]] static void violation(const char *fmt, ...)
+{
+	char text[256] = "violation ";
+	size_t len = strlen(text);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text + len, sizeof(text) - len - 1, fmt, args);
+	va_end(args);
+	violations++;
+	printf("# action %u: %s\n", action, text + len);
+	fflush(stdout);
+	put(CONTROL, text);
+}
+
+[[gnu::format(printf, 1, 2)]] static void control(const char *fmt, ...)
+{
+	char text[128];
+	va_list args;
+	int err;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	err = put(CONTROL, text);
+	if (err)
+		violation("control '%s': %s", text, strerror(err));
+}
+
+static const char *errno_name(int err)
+{
+	return err ? strerrorname_np(err) : "ok";
+}
+
+static void outcome(const char *what, int err)
+{
+	fprintf(outcomes_log, " %s:%s", what, errno_name(err));
+}
+
+/* Is this one of the errors that may come, in a list that ends with -1? */
+static bool expected(int err, const int *list)
+{
+	for (; *list >= 0; list++) {
+		if (*list == err)
+			return true;
+	}
+	return false;
+}
+
+static void expect(const char *what, int err, const int *list)
+{
+	outcome(what, err);
+	if (!expected(err, list))
+		violation("%s: %s", what, strerror(err));
+}
+
+#define EXPECT(what, err, ...)	expect(what, err, (const int []){ __VA_ARGS__, -1 })
+
+/* ---- patches ---- */
+
+static void show_blockers(void)
+{
+	char text[4096], *line, *rest = text;
+
+	get(BLOCKERS, text, sizeof(text));
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			printf("# blockers: %s\n", line);
+	}
+	fflush(stdout);
+}
+
+/* Somebody in particular blocks the transition. */
+static bool blockers_named(void)
+{
+	char text[4096], *line, *rest = text;
+
+	get(BLOCKERS, text, sizeof(text));
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line && *line != '#')
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Wait until a patch's transition is over. Whoever blocks it has to be named
+ * after a while; and as all callers leave some time, it has to end.
+ */
+static void settle_patch(int version)
+{
+	long long start = klp_now_ms(), passed;
+	struct pollfd pfd = { .events = POLLPRI };
+	bool named = false;
+	char path[128], value[16];
+
+	pfd.fd = open(patch_file(path, sizeof(path), version, "transition"), O_RDONLY | O_CLOEXEC);
+	if (pfd.fd < 0)
+		return;
+	/* A removal wakes nobody: look now and then. */
+	while (pread(pfd.fd, value, sizeof(value), 0) > 0 && *value == '1') {
+		passed = klp_now_ms() - start;
+		if (passed > bound * 1000LL && !named) {
+			named = true;
+			show_blockers();
+			if (!blockers_named() && patch_get(version, "transition") == '1')
+				violation("%d is in transition without a blocker", version);
+		}
+		if (passed > bound * 4000LL) {
+			violation("the transition of %d does not end", version);
+			show_blockers();
+			break;
+		}
+		poll(&pfd, 1, 50);
+	}
+	close(pfd.fd);
+}
+
+static void settle(void)
+{
+	int versions[MAX_LOADED], nr, i;
+
+	nr = list_patches(versions, MAX_LOADED);
+	for (i = 0; i < nr; i++)
+		settle_patch(versions[i]);
+}
+
+/* The patch in transition, or 0. */
+static int in_transition(void)
+{
+	int versions[MAX_LOADED], nr, i;
+
+	nr = list_patches(versions, MAX_LOADED);
+	for (i = 0; i < nr; i++) {
+		if (patch_get(versions[i], "transition") == '1')
+			return versions[i];
+	}
+	return 0;
+}
+
+static void read_image(const char *file)
+{
+	struct stat st;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st))
+		klp_die(file);
+	image_size = st.st_size;
+	image = malloc(image_size);
+	if (!image || read(fd, image, image_size) != st.st_size)
+		klp_die(file);
+	close(fd);
+}
+
+/* A module of its own name for each version. */
+static int load_image(int version, const char *params)
+{
+	static const char prefix[] = PATCH_PREFIX;
+	char name[32], *pos = image;
+	size_t len = strlen(prefix);
+
+	snprintf(name, sizeof(name), PATCH_PREFIX "%05d", version);
+	while ((pos = memmem(pos, image + image_size - pos, prefix, len))) {
+		/* Only the name with a number; others begin like that, too. */
+		if (pos[len] >= '0' && pos[len] <= '9')
+			memcpy(pos, name, strlen(name));
+		pos += len;
+	}
+	return syscall(SYS_init_module, image, image_size, params) ? errno : 0;
+}
+
+static int unload_patch(int version)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), PATCH_PREFIX "%05d", version);
+	return klp_unload(name);
+}
+
+static bool is_shown(int version)
+{
+	char path[128];
+
+	return !access(patch_file(path, sizeof(path), version, "enabled"), F_OK);
+}
+
+/* Unload a patch that is over. It is released just after it has vanished. */
+static void reap_patch(struct patch *patch)
+{
+	long long end = klp_now_ms() + bound * 1000LL;
+	int err;
+
+	while ((err = unload_patch(patch->version)) == EAGAIN && !patch->pinned &&
+	       klp_now_ms() < end)
+		usleep(1000);
+
+	if (err && patch->pinned) {
+		nr_pinned++;
+	} else if (err) {
+		violation("unloading %d: %s", patch->version, strerror(err));
+		nr_pinned++;
+	} else if (patch->pinned > 0) {
+		violation("%d was forced and can be unloaded", patch->version);
+	}
+	patch->version = 0;
+}
+
+static void reap(void)
+{
+	int i, nr = 0;
+
+	for (i = 0; i < nr_loaded; i++) {
+		if (!is_shown(patches[i].version))
+			reap_patch(&patches[i]);
+		if (patches[i].version)
+			patches[nr++] = patches[i];
+	}
+	nr_loaded = nr;
+}
+
+static struct patch *choose(uint32_t random)
+{
+	return nr_loaded ? &patches[random % nr_loaded] : NULL;
+}
+
+/* ---- actions: each gets four random numbers ---- */
+
+static void load(const char *name, bool replace, int mask, const char *refuse, int fail_init)
+{
+	struct patch *patch = &patches[nr_loaded];
+	bool busy = in_transition() || turners;
+	char params[128];
+	int err;
+
+	if (nr_loaded >= max_patches) {
+		reap();
+		patch = &patches[nr_loaded];
+		if (nr_loaded >= max_patches)
+			return;
+	}
+	*patch = (struct patch){ ++last_version, replace, !strcmp(refuse, MOD), 0 };
+
+	control("patch %d %d", patch->version, mask != ALL_PARTS);
+	snprintf(params, sizeof(params), "replace=%d mask=%d fail_init=%d %s%s", replace, mask,
+		 fail_init ? -fail_init : 0, *refuse ? "refuse=" : "", refuse);
+	err = load_image(patch->version, params);
+	if (err == EBUSY && busy)
+		outcome(name, err);
+	else if (*refuse && (strcmp(refuse, MOD) || mod_loaded))
+		EXPECT(name, err, ENOTUNIQ);
+	else
+		EXPECT(name, err, fail_init);
+	if (!err)
+		nr_loaded++;
+}
+
+static void act_load(const uint32_t *r)
+{
+	if (r[0] % 8)
+		settle();
+	load("load", false, ALL_PARTS, "", 0);
+}
+
+static void act_replace(const uint32_t *r)
+{
+	if (r[0] % 8)
+		settle();
+	load("replace", true, r[1] % 2 ? ALL_PARTS : (int)(r[2] % (ALL_PARTS + 1)), "", 0);
+}
+
+static void act_refuse(const uint32_t *r)
+{
+	static const char * const objects[] = { "vmlinux", "klptorture", MOD };
+
+	settle();
+	load("refuse", r[0] % 2, ALL_PARTS, objects[r[1] % 3], 0);
+}
+
+static void act_fail_init(const uint32_t *r)
+{
+	settle();
+	load("fail_init", r[0] % 2, ALL_PARTS, "", EPROTO);
+}
+
+static void act_disable(const uint32_t *r)
+{
+	struct patch *patch = choose(r[1]);
+
+	if (r[0] % 4)
+		settle();
+	if (patch)
+		EXPECT("disable", patch_put(patch->version, "enabled", "0"),
+		       0, EBUSY, EINVAL, ENOENT, ENODEV);
+}
+
+static void act_reverse(const uint32_t *r)
+{
+	int version, i;
+	char enabled;
+
+	for (i = r[0] % 4; i >= 0; i--) {
+		version = in_transition();
+		enabled = version ? patch_get(version, "enabled") : 0;
+		if (!enabled)
+			return;
+		EXPECT("reverse", patch_put(version, "enabled", enabled == '1' ? "0" : "1"),
+		       0, EBUSY, EINVAL, ENOENT, ENODEV);
+		usleep(r[1] % 2048);
+	}
+}
+
+static void pin(int version, bool replaces)
+{
+	bool unpatching = patch_get(version, "enabled") == '0';
+	int i;
+
+	for (i = 0; i < nr_loaded; i++) {
+		struct patch *patch = &patches[i];
+		bool pinned = unpatching ? patch->version == version :
+			      replaces && patch->version != version &&
+			      patch_get(patch->version, "enabled") == '1';
+
+		/* Somebody may turn it round meanwhile. */
+		if (turners && (pinned || patch->version == version || replaces))
+			patch->pinned = -1;
+		else if (pinned)
+			patch->pinned = 1;
+	}
+}
+
+/* If it was not in transition any more, nothing was pinned. */
+static void act_force(const uint32_t *r)
+{
+	struct patch before[MAX_LOADED];
+	int version, err, nr = nr_loaded;
+
+	usleep(r[0] % 8192);
+	version = in_transition();
+	if (!version)
+		return;
+	control("force 1");
+	memcpy(before, patches, sizeof(before));
+	pin(version, patch_get(version, "replace") == '1');
+	err = patch_put(version, "force", "1");
+	EXPECT("force", err, 0, EINVAL, ENOENT, ENODEV);
+	if (err && nr == nr_loaded)
+		memcpy(patches, before, sizeof(before));
+	settle();
+	control("force 0");
+}
+
+static void act_settle(const uint32_t *r)
+{
+	settle();
+	reap();
+}
+
+static bool mod_refused(void)
+{
+	int i;
+
+	for (i = 0; i < nr_loaded; i++) {
+		if (patches[i].refuses_mod)
+			return true;
+	}
+	return false;
+}
+
+static void act_mod(const uint32_t *r)
+{
+	bool fail = !(r[0] % 4);
+	int err;
+
+	if (mod_loaded) {
+		err = klp_unload(MOD);
+		EXPECT("unload_mod", err, 0);
+		mod_loaded = err;
+		return;
+	}
+	err = klp_load(MODULES MOD ".ko", fail ? "fail_init=-71" : "");
+	if (mod_refused())
+		EXPECT("load_mod", err, ENOTUNIQ, fail ? EPROTO : 0);
+	else
+		EXPECT("load_mod", err, fail ? EPROTO : 0);
+	mod_loaded = !err;
+}
+
+static void act_direct(const uint32_t *r)
+{
+	int err;
+
+	err = direct_loaded ? klp_unload(DIRECT) : klp_load(MODULES DIRECT ".ko", "");
+	EXPECT("direct", err, 0);
+	direct_loaded ^= !err;
+}
+
+static void act_brake(const uint32_t *r)
+{
+	braked = !braked;
+	control("brake %d", braked);
+}
+
+static void act_tracer(const uint32_t *r)
+{
+	static const char * const tracers[] = { "nop", "function", "function_graph" };
+
+	put_anew(TRACING "set_ftrace_filter", "klpt_*");
+	EXPECT("tracer", put(TRACING "current_tracer", tracers[r[0] % 3]), 0);
+	put_anew(TRACING "trace", "");
+}
+
+static void act_kprobe(const uint32_t *r)
+{
+	static const char * const probes[] = {
+		"p:klpt_p0 klptorture:klpt_round", "r:klpt_p1 klptorture:klpt_round",
+		"p:klpt_p2 klptorture:klpt_part2", "r:klpt_p3 klptorture:klpt_nest",
+	};
+	unsigned int nr = r[0] % 4;
+	char path[128], off[16];
+	int err;
+
+	snprintf(path, sizeof(path), TRACING "events/kprobes/klpt_p%u/enable", nr);
+	if (access(path, F_OK)) {
+		err = put(TRACING "kprobe_events", probes[nr]);
+		EXPECT("kprobe", err, 0);
+		if (!err)
+			EXPECT("kprobe_on", put(path, "1"), 0);
+		return;
+	}
+	EXPECT("kprobe_off", put(path, "0"), 0);
+	snprintf(off, sizeof(off), "-:klpt_p%u", nr);
+	EXPECT("kprobe_del", put(TRACING "kprobe_events", off), 0);
+}
+
+static void act_events(const uint32_t *r)
+{
+	EXPECT("events", put(TRACING "events/livepatch/enable", r[0] % 2 ? "1" : "0"), 0);
+}
+
+/* It can be switched off only while nothing is patched. */
+static void act_ftrace(const uint32_t *r)
+{
+	EXPECT("ftrace_off", put(FTRACE_ENABLED, "0"), 0, EBUSY);
+	EXPECT("ftrace_on", put(FTRACE_ENABLED, "1"), 0);
+}
+
+static void act_cpu(const uint32_t *r)
+{
+	EXPECT("cpu", put(CPU1, r[0] % 2 ? "1" : "0"), 0, EINVAL, EBUSY);
+}
+
+static void act_preempt(const uint32_t *r)
+{
+	static const char * const modes[] = { "none", "voluntary", "full" };
+
+	EXPECT("preempt", put(PREEMPT, modes[r[0] % 3]), 0, ENOENT);
+}
+
+static void act_stuck(const uint32_t *r)
+{
+	static const char * const secs[] = { "0", "1", "15" };
+
+	EXPECT("stuck", put(STUCK, secs[r[0] % 3]), 0);
+}
+
+static void act_kthreads(const uint32_t *r)
+{
+	control("kthreads %u", r[0] % 16);
+}
+
+/* ---- workers ---- */
+
+static const char * const kinds[] = { "unit", "spin", "fork", "thread", "sysfs", "turn" };
+static int wanted[6];
+static pid_t workers[64];
+static int nr_workers;
+
+static void start_worker(const char *kind)
+{
+	char number[32];
+	pid_t pid;
+
+	if (nr_workers == 64)
+		return;
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)seed * 100 + nr_workers);
+	pid = fork();
+	if (pid < 0)
+		klp_die("fork");
+	if (!pid) {
+		execl("./klp_torture_worker", "klp_torture_worker", kind, number, NULL);
+		klp_die("klp_torture_worker");
+	}
+	workers[nr_workers++] = pid;
+}
+
+static void start_workers(void)
+{
+	int kind, i;
+
+	for (kind = 0; kind < 6; kind++) {
+		for (i = 0; i < wanted[kind]; i++)
+			start_worker(kinds[kind]);
+	}
+	turners = wanted[5];
+}
+
+/* All of them work until they are killed. */
+static void stop_workers(void)
+{
+	int i, status;
+
+	for (i = 0; i < nr_workers; i++) {
+		if (waitpid(workers[i], &status, WNOHANG) == workers[i]) {
+			violation("worker %d has ended with status %#x", i, status);
+			continue;
+		}
+		kill(workers[i], SIGKILL);
+		waitpid(workers[i], &status, 0);
+	}
+}
+
+static void act_signal(const uint32_t *r)
+{
+	static const int signals[] = { SIGUSR1, SIGSTOP, SIGCONT, SIGCONT };
+
+	if (nr_workers)
+		kill(workers[r[0] % nr_workers], signals[r[1] % 4]);
+}
+
+/* ---- the scenario ---- */
+
+static struct {
+	const char *name;
+	void (*act)(const uint32_t *r);
+	int weight;
+} actions[] = {
+	{ "load", act_load },
+	{ "replace", act_replace },
+	{ "refuse", act_refuse },
+	{ "fail_init", act_fail_init },
+	{ "disable", act_disable },
+	{ "reverse", act_reverse },
+	{ "force", act_force },
+	{ "settle", act_settle },
+	{ "mod", act_mod },
+	{ "direct", act_direct },
+	{ "brake", act_brake },
+	{ "tracer", act_tracer },
+	{ "kprobe", act_kprobe },
+	{ "events", act_events },
+	{ "ftrace", act_ftrace },
+	{ "cpu", act_cpu },
+	{ "preempt", act_preempt },
+	{ "stuck", act_stuck },
+	{ "kthreads", act_kthreads },
+	{ "signal", act_signal },
+};
+
+static bool set_number(const char *section, const char *name, int value)
+{
+	int i;
+
+	if (!strcmp(section, "actions:")) {
+		for (i = 0; i < ARRAY_SIZE(actions); i++) {
+			if (!strcmp(actions[i].name, name)) {
+				actions[i].weight = value;
+				return true;
+			}
+		}
+	} else if (!strcmp(section, "workers:")) {
+		for (i = 0; i < 6; i++) {
+			if (!strcmp(kinds[i], name)) {
+				wanted[i] = value;
+				return true;
+			}
+		}
+	} else if (!strcmp(section, "actor:") && !strcmp(name, "max_patches")) {
+		max_patches = value;
+		return value < MAX_LOADED;
+	} else if (!strcmp(section, "actor:") && !strcmp(name, "bound")) {
+		bound = value;
+		return true;
+	}
+	return false;
+}
+
+static void read_scenario(const char *file)
+{
+	char line[1024], *section, *word, *rest, *value;
+	FILE *in = fopen(file, "r");
+
+	if (!in)
+		klp_die(file);
+	while (fgets(line, sizeof(line), in)) {
+		line[strcspn(line, "#\n")] = '\0';
+		rest = line;
+		section = strsep(&rest, " ");
+		/* These are for whoever boots and loads klptorture. */
+		if (!*section || !strcmp(section, "boot:") || !strcmp(section, "module:"))
+			continue;
+		while ((word = strsep(&rest, " "))) {
+			if (!*word)
+				continue;
+			value = strchr(word, '=');
+			if (value)
+				*value++ = '\0';
+			if (!value || !set_number(section, word, atoi(value))) {
+				fprintf(stderr, "%s: %s %s: unknown\n", file, section, word);
+				exit(2);
+			}
+		}
+	}
+	fclose(in);
+}
+
+static int total_weight(void)
+{
+	int i, total = 0;
+
+	for (i = 0; i < ARRAY_SIZE(actions); i++)
+		total += actions[i].weight;
+	return total;
+}
+
+/* The same numbers are drawn for each action, whatever it needs. */
+static void act(int total)
+{
+	uint32_t r[4], pace;
+	int i, which;
+
+	which = draw(&state) % total;
+	for (i = 0; i < 4; i++)
+		r[i] = draw(&state) % 65536;
+	pace = draw(&state);
+
+	for (i = 0; which >= actions[i].weight; i++)
+		which -= actions[i].weight;
+
+	action++;
+	fprintf(actions_log, "%u %s %u %u %u %u\n", action, actions[i].name, r[0], r[1], r[2],
+		r[3]);
+	fflush(actions_log);
+	control("action %u", action);
+	fprintf(outcomes_log, "%u %s", action, actions[i].name);
+	actions[i].act(r);
+	fprintf(outcomes_log, "\n");
+	fflush(outcomes_log);
+
+	usleep(pace % 8 ? pace % 4096 : pace % 65536);
+}
+
+/* ---- the end: everything is taken back, and looked for ---- */
+
+static void undo_disturbance(void)
+{
+	int i;
+
+	for (i = 0; i < nr_workers; i++)
+		kill(workers[i], SIGCONT);
+	put(CPU1, "1");
+	put(PREEMPT, "voluntary");
+	put(STUCK, "15");
+	put(TRACING "current_tracer", "nop");
+	put(TRACING "events/enable", "0");
+	put_anew(TRACING "kprobe_events", "");
+	put_anew(TRACING "set_ftrace_filter", "");
+	put_anew(TRACING "trace", "");
+	if (braked)
+		act_brake(NULL);
+	if (direct_loaded)
+		act_direct(NULL);
+}
+
+static void remove_patches(void)
+{
+	long long end = klp_now_ms() + 4LL * bound * 1000;
+	int versions[MAX_LOADED], nr, i;
+
+	while ((nr = list_patches(versions, MAX_LOADED))) {
+		if (klp_now_ms() > end) {
+			violation("%d patches cannot be removed", nr);
+			return;
+		}
+		for (i = 0; i < nr; i++) {
+			settle_patch(versions[i]);
+			patch_put(versions[i], "enabled", "0");
+		}
+	}
+	reap();
+}
+
+static void check_patch_states(void)
+{
+	struct dirent *entry;
+	char path[300], value[16];
+	DIR *dir = opendir("/proc");
+
+	while (dir && (entry = readdir(dir))) {
+		if (*entry->d_name < '0' || *entry->d_name > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/patch_state", entry->d_name);
+		if (get(path, value, sizeof(value)) > 0 && atoi(value) != -1)
+			violation("patch_state of %s is %s", entry->d_name, value);
+	}
+	closedir(dir);
+}
+
+static void check_end(void)
+{
+	char text[4096];
+
+	check_patch_states();
+	if (get(BLOCKERS, text, sizeof(text)) > 0)
+		violation("blockers without a transition: %s", text);
+	if (get(TRACING "enabled_functions", text, sizeof(text)) > 0)
+		violation("enabled functions are left: %s", text);
+}
+
+/* Who reads a unit keeps klptorture; forced patches keep it for ever. */
+static void unload_torture(void)
+{
+	long long end = klp_now_ms() + bound * 1000LL;
+	int err;
+
+	while ((err = klp_unload("klptorture")) && klp_now_ms() < end && !nr_pinned)
+		usleep(10000);
+	if (err && !nr_pinned)
+		violation("klptorture cannot be unloaded: %s", strerror(err));
+}
+
+int main(int argc, char **argv)
+{
+	static const uint32_t none[4] = { 1 };
+	char path[4096], found[16];
+	long long end;
+	int total;
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: klp_torture SCENARIO SECONDS SEED FOLDER\n");
+		return 2;
+	}
+	read_scenario(argv[1]);
+	total = total_weight();
+	seed = strtoull(argv[3], NULL, 0);
+	state = seed;
+	snprintf(path, sizeof(path), "%s/actions", argv[4]);
+	actions_log = fopen(path, "w");
+	snprintf(path, sizeof(path), "%s/outcomes", argv[4]);
+	outcomes_log = fopen(path, "w");
+	if (!actions_log || !outcomes_log)
+		klp_die(path);
+	if (!total) {
+		fprintf(stderr, "%s: no actions\n", argv[1]);
+		return 2;
+	}
+	read_image(MODULES PATCH_PREFIX "00000.ko");
+
+	start_workers();
+	end = klp_now_ms() + atoi(argv[2]) * 1000LL;
+	while (klp_now_ms() < end && !violations &&
+	       (get(VIOLATIONS, found, sizeof(found)), !atoi(found)))
+		act(total);
+
+	undo_disturbance();
+	turners = false;
+	stop_workers();
+	if (mod_loaded)
+		act_mod(none);
+	remove_patches();
+	put(CONTROL, "stop");
+	check_end();
+	get(VIOLATIONS, found, sizeof(found));
+	unload_torture();
+
+	printf("# %u actions, %d patches, %d pinned, %d violations\n", action, last_version,
+	       nr_pinned, atoi(found));
+	return atoi(found) || violations ? 1 : 0;
+}
