@@ -3,9 +3,9 @@
 # The commands of this repository. Each target is one script in scripts/, whose
 # opening comment says more; every script first runs what it depends on.
 
-export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS CASES SEED KEEP AGAIN
+export CONFIG KSRC TESTS BUILD LIMIT QUICK SMOKE WHO ROUNDS ONLY PARAMS CASES SEED KEEP AGAIN MINUTES SCENARIOS STOP
 
-.PHONY: help deps tree kernel modules rootfs boot run test test-stock faults fuzz check cross bench plots mutants coverage ci test-all clean
+.PHONY: help deps tree kernel modules rootfs boot run test test-stock faults fuzz torture check cross bench plots mutants coverage ci test-all clean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
 	@echo '  make faults       each allocation and call that may fail fails once, under KASAN'
 	@echo '  make fuzz         spoiled patches, under KASAN (CASES=N SEED=N)'
+	@echo '  make torture      random patching under load (MINUTES=n SEED=s SCENARIOS="a b")'
 	@echo '  make ci           what continuous integration runs, in less than an hour'
 	@echo '  make test-all     all tests there are, for hours'
 	@echo '  make boot         a shell in the VM'
@@ -75,6 +76,9 @@ faults:
 fuzz:
 	@CONFIG=fault TESTS=test-fuzz.sh CASES=$${CASES:-2000} SEED=$${SEED:-$$(date +%s)} \
 		LIMIT=$${LIMIT:-7200} scripts/test.sh
+
+torture:
+	@scripts/torture.sh
 
 check:
 	@scripts/check.sh

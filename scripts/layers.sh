@@ -15,8 +15,8 @@ header=$(realpath "$1")
 objects=$2
 
 cd "$objects"
-# livepatch.o is all of them.
-files=$(find . -maxdepth 1 -name '*.o' ! -name livepatch.o -printf '%f\n' | sort)
+# livepatch.o is all of them; klptorture is a module that uses what all modules may.
+files=$(find . -maxdepth 1 -name '*.o' ! -name livepatch.o ! -name 'klptorture*' -printf '%f\n' | sort)
 [[ -n $files ]] || { echo "error: there are no objects in $objects"; exit 1; }
 # shellcheck disable=SC2086 # names of objects are single words
 nm -A $files | awk -v header="$header" '

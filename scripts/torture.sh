@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Torture live patching in the VM: one run for each scenario, until the first
+# that fails if STOP=1. The last line is "N scenarios, N failed". What a run has
+# done, and what the kernel has said, is in build/log/torture-SCENARIO.
+#
+# Environment: MINUTES=N	of each scenario (2)
+#		SEED=N		the same seed, the same order of actions (random)
+#		SCENARIOS="NAME..."	only these; all are files in
+#			tools/testing/selftests/livepatch/torture
+#		CONFIG=NAME	on that variant of the kernel
+
+. "$(dirname "$0")/lib.sh"
+
+minutes=${MINUTES:-2}
+seed=${SEED:-$RANDOM}
+folder=$ROOT/tools/testing/selftests/livepatch/torture
+read -r -a scenarios <<<"${SCENARIOS:-$(cd "$folder" && ls --ignore=README | tr '\n' ' ')}"
+for name in "${scenarios[@]}"; do
+	[[ -f $folder/$name ]] || die "there is no scenario $name in $folder"
+done
+
+"$SCRIPTS/modules.sh" selftests
+"$SCRIPTS/rootfs.sh"
+
+# run SCENARIO: its last transition may have to wait long, and a variant kernel
+# is slow.
+run() {
+	local name=$1 seconds=$((minutes * 60)) boot
+
+	boot=$(sed -n 's/#.*//; s/^boot: *//p' "$folder/$name" | tr '\n' ' ')
+	"$SCRIPTS/vm.sh" -n "torture-$name$VARIANT" -t $((seconds * 2 + 300)) -m 1024 \
+		-k "$boot" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
+}
+
+say "seed $seed: to repeat, make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"${scenarios[*]}\""
+failed=()
+for name in "${scenarios[@]}"; do
+	attempt run "$name"
+	((!rc)) || failed+=("$name")
+	if ((rc > 1)); then
+		say "torture $name seed=$seed: FAILURE (status $rc)"
+	fi
+	((!rc)) || [[ ${STOP:-} != 1 ]] || break
+done
+((!${#failed[@]})) || say "# failed: ${failed[*]}"
+say "${#scenarios[@]} scenarios, ${#failed[@]} failed"
+((!${#failed[@]}))
