@@ -241,14 +241,16 @@ void klpt_begin(struct klpt_unit *unit, int version)
 }
 EXPORT_SYMBOL_GPL(klpt_begin);
 
-/* Until patching changes, so that others meet us where we were interrupted. */
+/*
+ * Until patching changes, so that others meet us where we were interrupted. Not
+ * by the clock: it may stand still until this CPU takes a tick.
+ */
 static notrace void klpt_hold(unsigned int us)
 {
 	u64 state = READ_ONCE(klpt_packed_state);
-	u64 end = ktime_get_mono_fast_ns() + us * NSEC_PER_USEC;
 
-	while (READ_ONCE(klpt_packed_state) == state && ktime_get_mono_fast_ns() < end)
-		cpu_relax();
+	while (us-- && READ_ONCE(klpt_packed_state) == state)
+		udelay(1);
 }
 
 static void klpt_sleep(u32 how)
