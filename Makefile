@@ -16,7 +16,7 @@ help:
 	@echo '  make test-stock   the stock selftests, unmodified, in the VM'
 	@echo '  make faults       each allocation and call that may fail fails once, under KASAN'
 	@echo '  make fuzz         spoiled patches, under KASAN (CASES=N SEED=N)'
-	@echo '  make torture      (in the making) random patching under load (MINUTES=n SEED=s SCENARIOS="a b")'
+	@echo '  make torture      random patching under load (MINUTES=n SEED=s SCENARIOS="a b")'
 	@echo '  make ci           what continuous integration runs, in less than an hour'
 	@echo '  make test-all     all tests there are, for hours'
 	@echo '  make boot         a shell in the VM'

@@ -45,6 +45,9 @@ static int unit_open(void)
 {
 	int fd = open(UNIT, O_RDWR | O_CLOEXEC);
 
+	/* Whoever comes late finds the test over. */
+	if (fd < 0 && errno == ENOENT)
+		exit(0);
 	if (fd < 0)
 		klp_die(UNIT);
 	return fd;
