@@ -66,7 +66,7 @@ static struct klp_ranges __rcu *klp_ranges;
  */
 DEFINE_STATIC_SRCU(klp_exit_srcu);
 
-/* So many they are: mostly none, and then there is nothing to wait for. */
+/* How many readers there are: mostly none, and then nobody has to be waited for. */
 static atomic_t klp_nr_exiting = ATOMIC_INIT(0);
 
 static void (*klp_all_switched)(void);
