@@ -63,7 +63,8 @@ build_objects() {
 
 mutate() { patch -d "$SRC" -p1 --forward --batch --no-backup-if-mismatch -r - <"$LIST/$1.patch"; }
 
-# noticed_by NAME: "TEST...", or "MODEL.pml FLAG...", or "layers".
+# noticed_by NAME: "TEST...", or "MODEL.pml FLAG...", or "torture SCENARIO SEED", or
+# "layers".
 noticed_by() { sed -n 's/^Noticed-by: //p' "$LIST/$1.patch"; }
 
 # The only scenarios of these tests to be run, as a regular expression.
@@ -138,6 +139,21 @@ run_model() {
 	fi
 }
 
+# run_torture LOG SCENARIO SEED: the oracle's verdict of one minute.
+run_torture() {
+	local log=$1 rc=0
+
+	BUILD=$BUILD MINUTES=1 SCENARIOS=$2 SEED=$3 "$SRC/scripts/torture.sh" >"$log" 2>&1 || rc=$?
+	result=survived reason=''
+	((rc)) || return 0
+	if grep -qx '1 scenarios, 1 failed' "$log"; then
+		result=killed
+		reason="torture $2: $(grep -m 1 -oE '(violation [0-9]*:|# ).*' "$log" || true)"
+	else
+		result=error reason="the torture test could not be run, see $log"
+	fi
+}
+
 run_layers() {
 	if "$SRC/scripts/layers.sh" "$SRC/kernel/livepatch/internal.h" \
 		"$KERNEL/kernel/livepatch" >"$1" 2>&1; then
@@ -173,6 +189,7 @@ judge() {
 	case ${tests[0]} in
 	*.pml) run_model "$log.log" "${tests[@]}" ;;
 	layers) run_layers "$log.log" ;;
+	torture) run_torture "$log.log" "${tests[@]:1}" ;;
 	*) run_tests "$log.log" "$(scenario_of "$name")" "${tests[@]}" ;;
 	esac
 }
@@ -205,12 +222,20 @@ for file in "$LIST"/*.patch; do
 done
 ((${#names[@]})) || die "no mutation is named ${ONLY:-at all}"
 
-todo=() tests=() isolated=()
+todo=() tests=() isolated=() tortures=()
 for name in "${names[@]}"; do
 	if [[ -z ${AGAIN:-} && $(known "$name" "$(key "$LIST/$name.patch")") == [ks]* ]]; then
 		continue
 	fi
 	todo+=("$name")
+	torture=$(noticed_by "$name")
+	if [[ $torture == torture\ * ]]; then
+		if [[ $'\n'$(printf '%s\n' "${tortures[@]}")$'\n' != *$'\n'"$torture"$'\n'* &&
+			$(known "unmutated $torture" "$(key <<<"$torture")") != survived ]]; then
+			tortures+=("$torture")
+		fi
+		continue
+	fi
 	for test in $(noticed_by "$name"); do
 		case $test in
 		*.pml) break ;;
@@ -238,7 +263,7 @@ if ((${#todo[@]})) && [[ $(cat "$built" 2>/dev/null) != $(KEEP='' key /dev/null)
 	phase "build the core as it is" mutants-build build_all
 	KEEP='' key /dev/null >"$built"
 fi
-if ((${#tests[@]} + ${#isolated[@]})); then
+if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
 	printf '  %-34s ' "no mutation"
 	since=$(now_ms)
 	sources
@@ -248,9 +273,14 @@ if ((${#tests[@]} + ${#isolated[@]})); then
 	((!${#tests[@]})) || run_tests "$LOG/mutants-none.log" '' "${tests[@]}"
 	[[ $result != survived ]] || ((!${#isolated[@]})) ||
 		run_tests "$LOG/mutants-none.log" '' "${isolated[@]}"
+	for torture in "${tortures[@]}"; do
+		[[ $result == survived ]] || break
+		# shellcheck disable=SC2086 # words: torture SCENARIO SEED
+		run_torture "$LOG/mutants-none.log" ${torture#torture }
+	done
 	printf '%6s s  %s\n' "$(seconds $(($(now_ms) - since)))" "${reason:-passes}"
 	[[ $result == survived ]] || die "the core fails unmutated, see $LOG/mutants-none.log"
-	for test in "${tests[@]}" "${isolated[@]}"; do
+	for test in "${tests[@]}" "${isolated[@]}" "${tortures[@]}"; do
 		record "unmutated $test" "$(key <<<"$test")" "$since"
 	done
 fi
