@@ -52,12 +52,12 @@ if [[ ${1:-} == all ]]; then
 	step bench bench
 	step mutants mutants
 	step torture torture MINUTES=10
-	step torture-debug torture CONFIG=debug MINUTES=10
+	step torture-fault torture CONFIG=fault MINUTES=10
 	step faults faults
 	step fuzz fuzz
 else
 	step bench bench SMOKE=1
-	step torture torture CONFIG=debug MINUTES=1
+	step torture torture CONFIG=fault MINUTES=1
 fi
 
 say "== ${1:-ci}: $(seconds $(($(now_ms) - start))) s"

@@ -14,6 +14,8 @@ packages=(
 )
 # With KSRC the packaged source is not needed.
 [[ -n ${KSRC:-} ]] || packages+=(linux-source-6.12)
+# BPF programs are attached by the kernel's types.
+[[ ${CONFIG:-} != bpf ]] || packages+=(dwarves libbpf-dev pkg-config zlib1g-dev)
 if [[ ${1:-} == check ]]; then
 	packages+=(sparse clang llvm lld spin shellcheck coccinelle python3-sphinx)
 fi

@@ -14,8 +14,14 @@ F=klp_target_value
 KPROBES=$TRACING/kprobe_events
 P1=$LIVEPATCH/klp_patch_v1
 P2=$LIVEPATCH/klp_patch_v2
-# Whoever else can be attached to a function. fentry and fexit are what BPF does.
+# Whoever else can be attached to a function. fentry and fexit do what BPF does,
+# which itself needs types.
 KINDS=(function function_graph kprobe kretprobe fentry fexit)
+if [[ -e /sys/kernel/btf/vmlinux && -x klp_bpf ]]; then
+	KINDS+=(bpf_fentry bpf_fexit)
+else
+	echo "# no BTF or no klp_bpf: no BPF programs are attached"
+fi
 
 grep -qw ftrace_set_jumps /proc/kallsyms || skip_all "the kernel has no CONFIG_LIVEPATCH_JUMP"
 
@@ -48,8 +54,20 @@ calls() {
 # ---- whoever else is attached ----
 
 attached=()
+declare -A bpf_pid=() bpf_out=()
+
+# bpf_runs KIND: how often the program has run since that was asked last.
+bpf_runs() {
+	local runs
+
+	kill -USR1 "${bpf_pid[$1]}"
+	read -r runs <&"${bpf_out[$1]}"
+	echo "$runs"
+}
 
 attach() {
+	local out word
+
 	case $1 in
 	function | function_graph)
 		echo "$F" >"$TRACING/set_ftrace_filter"
@@ -66,8 +84,32 @@ attach() {
 	fentry | fexit)
 		echo "$1" >"$TARGET/direct"
 		;;
+	bpf_*)
+		exec {out}< <(exec ./klp_bpf "${1#bpf_}" klp_target "$F" 2>&1)
+		bpf_pid[$1]=$! bpf_out[$1]=$out
+		read -r word <&"$out" || true
+		is "$word" attached "what klp_bpf says"
+		;;
 	esac
 	attached+=("$1")
+}
+
+# It is detached some time after its last file is closed. Two share a trampoline,
+# which is another one then.
+wait_bpf_gone() {
+	local end=$((SECONDS + 60)) others=0 kind out=${bpf_out[$1]}
+
+	for kind in ${attached[@]+"${attached[@]}"}; do
+		[[ $kind != bpf_* || $kind == "$1" ]] || others=1
+	done
+	wait "${bpf_pid[$1]}" 2>/dev/null || true
+	exec {out}<&-
+	unset "bpf_pid[$1]" "bpf_out[$1]"
+	((!others)) || return 0
+	while [[ $(listed) == *'->'* ]]; do
+		((SECONDS < end)) || { fail "BPF does not detach"; return; }
+		sleep 0.02
+	done
 }
 
 detach() {
@@ -89,6 +131,10 @@ detach() {
 	fentry | fexit)
 		echo none >"$TARGET/direct"
 		;;
+	bpf_*)
+		kill "${bpf_pid[$1]}"
+		wait_bpf_gone "$1"
+		;;
 	esac
 	for kind in ${attached[@]+"${attached[@]}"}; do
 		[[ $kind == "$1" ]] || rest+=("$kind")
@@ -98,8 +144,13 @@ detach() {
 
 # clear: nothing is in the trace, and nobody was hit.
 clear() {
+	local kind
+
 	echo >"$TRACING/trace"
 	echo 0 >"$TARGET/direct_hits"
+	for kind in "${!bpf_pid[@]}"; do
+		bpf_runs "$kind" >/dev/null
+	done
 }
 
 # hits: since then, each that is attached has seen the call, and nobody else.
@@ -111,12 +162,21 @@ hits() {
 	! grep -q ' klp_probe:' "$TRACING/trace" || seen+=(kprobe)
 	! grep -q ' klp_return:' "$TRACING/trace" || seen+=(kretprobe)
 	(($(<"$TARGET/direct_hits") == 0)) || seen+=("$(cut -d' ' -f1 "$TARGET/direct")")
+	for kind in "${!bpf_pid[@]}"; do
+		(($(bpf_runs "$kind") == 0)) || seen+=("$kind")
+	done
 	is "$(printf '%s\n' ${seen[@]+"${seen[@]}"} | sort)" \
 		"$(printf '%s\n' ${attached[@]+"${attached[@]}"} | sort)" "who has seen the call"
 }
 
 # A scenario that failed may leave somebody attached.
 tracers_off() {
+	local kind
+
+	for kind in "${!bpf_pid[@]}"; do
+		kill "${bpf_pid[$kind]}" 2>/dev/null || true
+		wait_bpf_gone "$kind"
+	done
 	[[ ! -e $TARGET/direct ]] || echo none >"$TARGET/direct"
 	echo 0 >"$TRACING/events/enable"
 	echo >"$KPROBES"
@@ -209,7 +269,8 @@ pairs() {
 	for a in "${KINDS[@]}"; do
 		for b in "${KINDS[@]}"; do
 			# There is one tracer, and one direct call of a function.
-			[[ $a != "$b" && ${a%_graph} != "${b%_graph}" && $a$b != fe*fe* ]] || continue
+			[[ $a != "$b" && ${a%_graph} != "${b%_graph}" ]] || continue
+			[[ $a != *fe* || $b != *fe* || $a$b == bpf*bpf* ]] || continue
 			attach "$a"
 			attach "$b"
 			look 1
