@@ -101,11 +101,13 @@ static void klp_wait_settled(bool (*condition)(struct module *mod), struct modul
 /* Take klp_mutex, but not while an earlier patch of the module is being released. */
 static bool klp_lock_released(struct module *mod)
 {
+	bool released;
+
 	mutex_lock(&klp_mutex);
-	if (klp_released(mod))
-		return true;
-	mutex_unlock(&klp_mutex);
-	return false;
+	released = klp_released(mod);
+	if (!released)
+		mutex_unlock(&klp_mutex);
+	return released;
 }
 
 static int klp_bind_patch(struct klp_patch *patch)

@@ -103,13 +103,42 @@ static const struct {
 /* The patch in transition, or NULL. Lock: M. */
 static struct klp_patch *klp_running;
 
-static unsigned int stuck_secs = 15;
-module_param(stuck_secs, uint, 0644);
-MODULE_PARM_DESC(stuck_secs,
-		 "Seconds until tasks that have not switched are woken, and between later attempts; 0: never (default: 15)");
-
 static void klp_stuck_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(klp_stuck_work, klp_stuck_fn);
+
+/* 0: never. Lock: M. */
+static unsigned int stuck_secs = 15;
+
+static void klp_arm_stuck(void)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	if (stuck_secs)
+		mod_delayed_work(system_wq, &klp_stuck_work, stuck_secs * HZ);
+	else
+		cancel_delayed_work(&klp_stuck_work);
+}
+
+/* Whoever sees a transition hang may want it to be pushed from now on. */
+static int stuck_secs_set(const char *value, const struct kernel_param *param)
+{
+	int err;
+
+	guard(mutex)(&klp_mutex);
+
+	err = param_set_uint(value, param);
+	if (!err && klp_running)
+		klp_arm_stuck();
+	return err;
+}
+
+static const struct kernel_param_ops stuck_secs_ops = {
+	.set = stuck_secs_set,
+	.get = param_get_uint,
+};
+module_param_cb(stuck_secs, &stuck_secs_ops, &stuck_secs, 0644);
+MODULE_PARM_DESC(stuck_secs,
+		 "Seconds until tasks that have not switched are woken, and between later attempts; 0: never (default: 15)");
 
 /**
  * klp_phase_next() - look an event up in the phase table
@@ -415,8 +444,7 @@ static void klp_start_switching(struct klp_patch *patch, struct klp_ranges *rang
 {
 	pr_notice("'%s': starting %s transition\n", patch->mod->name, klp_direction(patch));
 	klp_tasks_open(klp_goal(patch), ranges);
-	if (READ_ONCE(stuck_secs))
-		schedule_delayed_work(&klp_stuck_work, READ_ONCE(stuck_secs) * HZ);
+	klp_arm_stuck();
 }
 
 static void klp_abort(struct klp_patch *patch)
@@ -744,8 +772,7 @@ static void klp_stuck_fn(struct work_struct *work)
 	pr_notice("signaling remaining tasks\n");
 	klp_tasks_wake();
 	klp_tasks_rescan();
-	if (READ_ONCE(stuck_secs))
-		schedule_delayed_work(&klp_stuck_work, READ_ONCE(stuck_secs) * HZ);
+	klp_arm_stuck();
 }
 
 /* ---- modules that come and go ---- */

@@ -58,7 +58,7 @@ static int load_program(bool at_exit, const char *module, const char *function)
 		klp_die(function);
 	opts.attach_btf_id = type;
 	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "klp_test", "GPL", program,
-			     sizeof(program) / sizeof(program[0]), &opts);
+			     ARRAY_SIZE(program), &opts);
 	if (prog < 0)
 		klp_die("loading the program");
 	return prog;
@@ -70,7 +70,7 @@ static unsigned long long runs(int prog)
 	__u32 len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(prog, &info, &len))
-		klp_die("counting runs");
+		klp_die("how often it has run");
 	return info.run_cnt;
 }
 

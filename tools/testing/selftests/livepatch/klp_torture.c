@@ -32,8 +32,6 @@
 #define MOD		"klp_torture_mod"
 #define DIRECT		"klp_torture_direct"
 
-#define ARRAY_SIZE(a)	((int)(sizeof(a) / sizeof((a)[0])))
-
 #define ALL_PARTS	15
 #define MAX_LOADED	64
 

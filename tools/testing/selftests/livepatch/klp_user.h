@@ -16,6 +16,8 @@
 
 #define KLP_SECONDS	60	/* longest wait */
 
+#define ARRAY_SIZE(a)	((int)(sizeof(a) / sizeof((a)[0])))
+
 static inline long long klp_now_ms(void)
 {
 	struct timespec ts;

@@ -411,6 +411,20 @@ woken() {
 	wait "$pid"
 }
 
+# The same for a transition that has begun without.
+woken_later() {
+	prepare
+	reader isleep
+	sleepers 1
+	echo 0 >"$STUCK"
+	load klp_patch_v1
+	file_is "$P/transition" 1
+	echo 1 >"$STUCK"
+	wait_patched klp_patch_v1
+	release
+	wait "$pid"
+}
+
 # A task that blocks leaves: no timer is needed to notice.
 many_sleepers() {
 	local i
@@ -508,6 +522,7 @@ scenario "reversal while a patch is disabled" reversed_disable
 scenario "reversal again and again" reversed_often
 scenario "poll(2) wakes" polled
 scenario "stuck tasks are woken" woken
+scenario "tasks of a transition that runs are woken when that is asked for" woken_later
 scenario "a fork storm" storm fork thread
 scenario "an exit storm through a patched do_exit()" exit_patch
 scenario "the exiting init of a process namespace does not block" namespace_exit
