@@ -197,6 +197,7 @@ scenario "a second object with what does not exist" bad second-object ENOENT "kl
 scenario "an ambiguous function" bad ambiguous EINVAL "klp_bad.*klp_target.*klp_target_twin.*ambiguous"
 scenario "a position behind the last" bad position ENOENT "klp_bad.*klp_target.*klp_target_twin,3"
 scenario "a second position of a unique name" bad position-unique ENOENT "klp_bad.*vmlinux.*cmdline_proc_show,2"
+scenario "an init function" bad init-function ENOENT "klp_bad.*klp_target.*target_init"
 scenario "a notrace function" bad notrace EINVAL "klp_bad.*klp_target.*klp_target_notrace"
 scenario "a noinstr function" bad noinstr EINVAL "klp_bad.*vmlinux.*irqentry_enter"
 scenario "a variable" bad data EINVAL "klp_bad.*vmlinux.*saved_command_line"

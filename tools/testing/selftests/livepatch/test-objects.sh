@@ -170,6 +170,20 @@ missing_function() {
 	file_is "$TARGET/init_value" 2
 }
 
+# Init functions are freed with their locations in ftrace: nobody may keep them.
+init_function() {
+	local before
+
+	enable klp_bad bad=init-function
+	before=$(snapshot)
+	load_gets EINVAL klp_target
+	unchanged "$before"
+	file_is "$LIVEPATCH/klp_bad/klp_target/patched" 0
+	remove klp_bad
+	load klp_target
+	file_is "$TARGET/init_value" 0
+}
+
 # Same name in one module, told apart by position.
 positions() {
 	load klp_target
@@ -242,6 +256,7 @@ scenario "a module comes while tasks are to be unpatched" comes_in unpatching
 scenario "a module goes during a transition" goes_in
 scenario "a module that pre_patch refuses" refused_module
 scenario "a module that cannot be patched" missing_function
+scenario "a module with an init function to be patched" init_function
 scenario "two functions of one name" positions
 scenario "a module named vmlinux" kernels_name
 scenario "a module comes while an alias replaces what it has" alias_in_replacement

@@ -48,6 +48,9 @@ static const struct bad_case {
 		{ { { "cmdline_proc_show", new_func, 2 } } } },
 	{ "notrace",		{ TARGET },
 		{ { { "klp_target_notrace", new_func } } } },
+	/* Known while the module comes, and gone after its init. */
+	{ "init-function",	{ TARGET },
+		{ { { "target_init", new_func } } } },
 	{ "noinstr",		{ NULL },
 		{ { { "irqentry_enter", new_func } } } },
 	{ "data",		{ NULL },
