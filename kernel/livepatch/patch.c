@@ -334,6 +334,9 @@ static int klp_check_duplicates(struct klp_patch *patch, const struct klp_keys *
 
 static void klp_object_init(struct klp_patch *patch, struct klp_object *obj)
 {
+	/* The structures may have been a patch before: then they are applied. */
+	if (obj->mod)
+		klp_relocs_clear(patch, obj);
 	obj->patch = patch;
 	obj->mod = NULL;
 	INIT_LIST_HEAD(&obj->name_node);

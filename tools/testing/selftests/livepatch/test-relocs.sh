@@ -77,6 +77,27 @@ comes_and_goes() {
 	remove klp_rela
 }
 
+# A structure that is over may be used again; the module may have gone meanwhile.
+enabled_again() {
+	local i
+
+	make_rela
+	load klp_target
+	load_rela ok
+	for i in 1 2 3; do
+		wait_patched klp_rela
+		is "$(value value)" "$FOUND" "value"
+		disable klp_rela
+		((i < 3)) || unload klp_target
+		echo 1 >/sys/module/klp_rela/parameters/again
+		is "$(param klp_rela again)" 0 "the result of round $i"
+	done
+	is "$(param klp_rela pointers)" "0 0 0" "what is found"
+	load klp_target
+	file_is "$TARGET/init_value" "$FOUND"
+	remove klp_rela
+}
+
 # Whoever looks never finds code or constants that can be written.
 always_protected() {
 	local i seen
@@ -164,6 +185,7 @@ late_target=.klp.rela.klp_target
 scenario "applied for vmlinux, and for a module that is there" applied first
 scenario "applied for a module that comes later" applied later
 scenario "blank when the module goes, applied when it returns" comes_and_goes
+scenario "applied again after the patch was disabled" enabled_again
 scenario "code and constants are protected all the time" always_protected
 
 scenario "a section without an object" malformed EINVAL 1 "klp_rela.*'$S.'.*malformed" section=$S.

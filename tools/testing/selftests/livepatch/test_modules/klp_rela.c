@@ -102,6 +102,22 @@ static struct klp_patch patch = {
 	.objs = objs,
 };
 
+/* A write enables it once more; a read gives the result. */
+static int again_result;
+
+static int again_set(const char *val, const struct kernel_param *kp)
+{
+	again_result = klp_enable_patch(&patch);
+	return 0;
+}
+
+static const struct kernel_param_ops again_ops = {
+	.set = again_set,
+	.get = param_get_int,
+};
+module_param_cb(again, &again_ops, &again_result, 0600);
+MODULE_PARM_DESC(again, "Enable the patch after it was disabled");
+
 static int __init rela_init(void)
 {
 	return klp_enable_patch(&patch);
