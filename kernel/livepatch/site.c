@@ -43,7 +43,8 @@ static __always_inline struct hlist_head *klp_site_bucket(unsigned long ip)
  *
  * Everything used here is inlined or notrace, so this cannot come back to
  * itself, and needs no recursion lock: a lock that is busy would mean to
- * let a call through to the wrong version.
+ * let a call through to the wrong version. ftrace itself has one for locations
+ * with several users: see Documentation/livepatch/limits.rst.
  *
  * A location without a site is one whose site is on its way in or out: the
  * original is right then, because both versions are.
@@ -175,7 +176,18 @@ struct klp_func *klp_site_below(struct klp_func *func)
  */
 unsigned long klp_site_location(const struct klp_func *func)
 {
-	return ftrace_location_range(func->old.addr, func->old.addr + func->old.size - 1);
+	unsigned long addr = func->old.addr;
+	unsigned long last = addr + func->old.size - 1;
+	unsigned long ip = ftrace_location_range(addr, addr);
+
+#ifdef FTRACE_MCOUNT_MAX_OFFSET
+	/*
+	 * The size reaches to the next symbol. An overridden weak function has
+	 * none any more, but ftrace still knows its location.
+	 */
+	last = min(last, addr + FTRACE_MCOUNT_MAX_OFFSET);
+#endif
+	return ip ?: ftrace_location_range(addr, last);
 }
 
 /**
@@ -539,14 +551,15 @@ static int klp_update_jumps(bool enter)
 	}
 	err = ftrace_set_jumps(&klp_ftrace_ops, jumps, nr);
 	kvfree(jumps);
-	if (err)
+	/* -EIO: for all we know they jump, and will do so for ever. */
+	if (err && !(enter && err == -EIO))
 		return err;
 
 	list_for_each_entry(site, &klp_sites, node) {
 		if (klp_site_jump_due(site, enter))
 			site->jump = klp_site_jump_target(site);
 	}
-	return 0;
+	return err;
 }
 
 /**
@@ -556,7 +569,8 @@ static int klp_update_jumps(bool enter)
  * A task that has jumped before is in the version, or at its first byte.
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0; -ENOMEM, or -ENODEV if ftrace is dead: then they jump as before.
+ * Return: 0; -ENOMEM, or -ENODEV or -EIO if ftrace is dead: then some or all jump
+ * as before.
  */
 int klp_sites_leave_jumps(void)
 {
