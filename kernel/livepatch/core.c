@@ -312,6 +312,7 @@ static int klp_join_object(struct klp_patch *patch, struct klp_object *obj, stru
 int klp_module_coming(struct module *mod)
 {
 	struct klp_object *obj;
+	bool joined = false;
 	int err;
 
 	if (!strcmp(mod->name, "vmlinux")) {
@@ -333,9 +334,11 @@ int klp_module_coming(struct module *mod)
 			klp_leave_module(mod);
 			return err;
 		}
+		joined = true;
 	}
 	/* Not before all patches over its functions are there. */
-	klp_sites_enter_jumps();
+	if (joined)
+		klp_sites_enter_jumps();
 	return 0;
 }
 

@@ -106,7 +106,7 @@ wait_bpf_gone() {
 	exec {out}<&-
 	unset "bpf_pid[$1]" "bpf_out[$1]"
 	((!others)) || return 0
-	while [[ $(listed) == *'->'* ]]; do
+	while [[ $(listed) == *" D"* ]]; do
 		((SECONDS < end)) || { fail "BPF does not detach"; return; }
 		sleep 0.02
 	done
