@@ -47,6 +47,7 @@ if [[ ${1:-} == all ]]; then
 	step test-plain test CONFIG=plain
 	step test-debug test CONFIG=debug
 	step test-stock-debug test-stock CONFIG=debug
+	step test-bpf test CONFIG=bpf "TESTS=test-jump.sh test-jump-steps.sh"
 	step cross cross
 	step coverage coverage
 	step bench bench
