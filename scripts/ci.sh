@@ -58,7 +58,7 @@ if [[ ${1:-} == all ]]; then
 	step fuzz fuzz
 else
 	step bench bench SMOKE=1
-	step torture torture CONFIG=fault MINUTES=1 SCENARIOS="basic modules storm"
+	step torture torture MINUTES=1 "SCENARIOS=basic modules storm"
 fi
 
 say "== ${1:-ci}: $(seconds $(($(now_ms) - start))) s"
