@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A user task that runs on an isolated CPU does not enter the kernel by itself.
-# Needs a CPU in nohz_full= on the kernel's command line.
+# Needs a CPU in nohz_full= on the kernel's command line, and CONFIG_SCHED_DEBUG.
 
 # scenario calls what is here.
 # shellcheck disable=SC2317
@@ -13,55 +13,86 @@ P=$LIVEPATCH/klp_patch_v1
 NUDGE=/sys/module/livepatch/parameters/nudge_isolated
 CPU=$(sed 's/[^0-9].*//' /sys/devices/system/cpu/nohz_full 2>/dev/null)
 
-# A task in user space on the isolated CPU. The scheduler's server for fair tasks
-# would interrupt it each second if it was one.
-spinner() {
-	background_until spinning chrt -f 1 taskset -c "$CPU" ./klp_worker spin
+FAIR_SERVER=/sys/kernel/debug/sched/fair_server/cpu$CPU/runtime
+
+# A transition that waits for one task, so that it can be turned back, and a task
+# in user space on the isolated CPU, which has switched already. Enabling and
+# disabling change code, and that interrupts every CPU: turning back does not.
+nobody_interrupts() {
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	kill -USR1 "$pid"
+	until [[ $(patch_state "$pid") == 0 && $(tick_stopped) == 1 ]]; do
+		sleep 0.01
+	done
 }
 
-enabled_patch() {
+tick_stopped() {
+	awk -v cpu="$CPU" '$1 == "cpu:" { this = $2 }
+		$1 == ".tick_stopped" && this == cpu { print $3 }' /proc/timer_list
+}
+
+# How often anything has interrupted the CPU.
+interrupts() {
+	awk -v cpu="CPU$CPU" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == cpu) column = i + 1 }
+		NR > 1 { sum += $column } END { print sum }' /proc/interrupts
+}
+
+prepare() {
 	echo 0 >"$STUCK"
 	echo "$1" >"$NUDGE"
 	load klp_target
 	enable klp_patch_v1
+	reader sleep
+	sleepers 1
+	background_until spinning taskset -c "$CPU" ./klp_worker spin
 }
 
 nudged() {
-	enabled_patch Y
-	spinner
-	disable klp_patch_v1
+	prepare Y
+	nobody_interrupts
+	echo 1 >"$P/enabled"
+	wait_patched klp_patch_v1
+	release
+	remove klp_patch_v1
 }
 
-# Nothing but an interrupt of somebody else, at its end, makes the task switch
-# here: if one came meanwhile, this says nothing, so once more.
+# It switches at the end of any interrupt. If somebody else's came meanwhile, what
+# is seen says nothing, so once more.
 left_alone() {
-	local blockers try
+	local before seen try
 
-	enabled_patch N
-	spinner
-	for try in 1 2 3 4 5; do
-		echo 0 >"$P/enabled"
-		blockers=$(awk '!/^#/ { print $1, $3, $4, $6 }' "$BLOCKERS")
-		[[ -z $blockers && $try != 5 ]] || break
-		wait_gone klp_patch_v1
-		wait_unused klp_patch_v1
-		unload klp_patch_v1
-		enable klp_patch_v1
+	prepare N
+	for try in {1..10}; do
+		nobody_interrupts
+		before=$(interrupts)
+		echo 1 >"$P/enabled"
+		seen="$(awk '!/^#/ { print $1, $3, $4, $6 }' "$BLOCKERS"), $(patch_state "$pid")"
+		seen+=" and $(patch_state "$BASHPID")"
+		[[ $(interrupts) != "$before" ]] || break
+		echo "# interrupted in try $try"
+		kill -USR1 "$pid"
+		wait_patched klp_patch_v1
 	done
-	is "$blockers" "$pid user cpu$CPU running" "blockers"
-	file_is "$P/transition" 1
-	is "$(patch_state "$pid") $(patch_state "$BASHPID")" "1 0" "patch_state of it and of others"
+	is "$seen" "$pid user cpu$CPU running, 0 and 1" "blockers, patch_state of it and of others"
 
 	# It enters the kernel.
 	kill -USR1 "$pid"
-	wait_gone klp_patch_v1
+	wait_patched klp_patch_v1
+	kill "$pid"
+	release
+	remove klp_patch_v1
 }
 
 nudge_isolated=$(<"$NUDGE")
 [[ -n $CPU ]] || skip_all "no CPU is isolated; boot with nohz_full=1"
-# The scheduler takes no notice of nohz_full: what runs here has to stay away.
+# The scheduler takes no notice of nohz_full: what runs here has to stay away. Its
+# server for fair tasks interrupts them each second.
+runtime=$(<"$FAIR_SERVER")
+echo 0 >"$FAIR_SERVER"
 taskset -cp 0 $$ >/dev/null
 scenario "with nudge_isolated, it switches at once" nudged
 scenario "without, it switches when it enters the kernel" left_alone
 echo "$nudge_isolated" >"$NUDGE"
+echo "$runtime" >"$FAIR_SERVER"
 finish
