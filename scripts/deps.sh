@@ -5,6 +5,8 @@
 # root, or through sudo. Without either, print the one line that does it.
 #
 # Usage: deps.sh [check|cross|coverage|plots]	adds what only `make check` and so on needs
+#
+# Environment: CONFIG=bpf	adds what only that variant of the kernel needs
 
 . "$(dirname "$0")/lib.sh"
 

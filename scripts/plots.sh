@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Put the results of the last "make bench" into the documentation: the table,
-# the raw samples, and one plot for each question. The same samples give the
-# same files, to the byte.
+# the raw samples, and one plot for each question; and those of the last "make
+# bench CONFIG=latency", if there was one. The same samples give the same files, to
+# the byte.
 #
 # Usage: plots.sh [SAMPLES]	instead of build/bench/samples.tsv
 
@@ -13,6 +14,7 @@ SOURCES=$ROOT/tools/livepatch-bench
 RESULTS=$ROOT/Documentation/livepatch/performance
 data=$BUILD/bench/plot
 samples=${1:-$BUILD/bench/samples.tsv}
+latency=$BUILD/bench/samples-latency.tsv
 
 [[ -s $samples ]] || die "there are no samples in $samples, run: make bench"
 "$SCRIPTS/deps.sh" plots
@@ -83,6 +85,20 @@ collect() {
 		>"$data/fork"
 }
 
+# table SAMPLES NAME: both, for the documentation.
+table() {
+	local licence='# SPDX-License-Identifier: GPL-2.0'
+
+	{
+		echo "$licence"
+		cat "$1"
+	} >"$RESULTS/${2/table/samples}.tsv"
+	{
+		echo "$licence"
+		awk -f "$SOURCES/table.awk" "$1"
+	} >"$RESULTS/$2.txt"
+}
+
 plot() {
 	local file
 
@@ -91,14 +107,8 @@ plot() {
 	for file in "$data"/*.svg; do
 		sed '1a<!-- SPDX-License-Identifier: GPL-2.0 -->' "$file" >"$RESULTS/${file##*/}"
 	done
-	{
-		echo '# SPDX-License-Identifier: GPL-2.0'
-		cat "$samples"
-	} >"$RESULTS/samples.tsv"
-	{
-		echo '# SPDX-License-Identifier: GPL-2.0'
-		awk -f "$SOURCES/table.awk" "$samples"
-	} >"$RESULTS/table.txt"
+	table "$samples" table
+	[[ ! -s $latency ]] || table "$latency" table-latency
 }
 
 phase "collect samples" plots-collect collect

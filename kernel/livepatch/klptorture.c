@@ -111,8 +111,10 @@ static u64 klpt_read_state(void)
 /**
  * struct klpt_version - one version of the functions
  * @inside:	so many calls of them are running
- * @partial:	some of its functions are the originals
- * @excused:	calls were in it when tasks were forced to leave it
+ * @partial:	some of its functions are the originals; written before its
+ *		patch is loaded
+ * @excused:	calls were in it when tasks were forced to leave it; used under
+ *		klp_mutex, and when all patches are gone
  */
 struct klpt_version {
 	atomic_t inside;
@@ -123,10 +125,14 @@ struct klpt_version {
 static struct klpt_version *klpt_versions;
 static int klpt_last_version;
 
-/* What is patched, oldest first. Written by the probe of klp_phase. */
+/*
+ * What is patched, oldest first, and whether the running transition was forced.
+ * Used under klp_mutex, by the probe of klp_phase and by callbacks; messages show
+ * whatever they find.
+ */
 static int klpt_stack[KLPT_MAX_PATCHES];
 static int klpt_nr_patches;
-static bool klpt_forced;	/* the running transition */
+static bool klpt_forced;
 
 /* Odd while tasks may be forced to another version in the midst of a unit. */
 static unsigned int klpt_force_seq;

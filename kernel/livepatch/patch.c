@@ -334,8 +334,12 @@ static int klp_check_duplicates(struct klp_patch *patch, const struct klp_keys *
 
 static void klp_object_init(struct klp_patch *patch, struct klp_object *obj)
 {
-	/* The structures may have been a patch before: then they are applied. */
-	if (obj->mod)
+	/*
+	 * The structures may have been a patch before. Then late relocations are
+	 * still applied, which would be in the way of applying them again. Tasks
+	 * may be in the code of a patch that was forced out: it has to keep them.
+	 */
+	if (obj->mod && !patch->forced)
 		klp_relocs_clear(patch, obj);
 	obj->patch = patch;
 	obj->mod = NULL;
@@ -455,13 +459,14 @@ int klp_patch_build(struct klp_patch *patch)
 	INIT_LIST_HEAD(&patch->obj_list);
 	patch->phase = KLP_NEW;
 	patch->phase_since = ktime_get();
-	patch->forced = false;
 
 	for (obj = patch->objs; !klp_object_is_end(obj); obj++) {
 		klp_object_init(patch, obj);
 		for (func = obj->funcs; !klp_func_is_end(func); func++)
 			klp_func_init(obj, func);
 	}
+	/* Not before: klp_object_init() asks about the earlier life. */
+	patch->forced = false;
 
 	err = klp_keys_collect(&keys, patch);
 	if (err)

@@ -106,7 +106,7 @@ static struct klp_patch *klp_running;
 static void klp_stuck_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(klp_stuck_work, klp_stuck_fn);
 
-/* 0: never. Lock: M. */
+/* 0: never. Written under M; sysfs shows whatever it finds. */
 static unsigned int stuck_secs = 15;
 
 static void klp_arm_stuck(void)
@@ -114,7 +114,7 @@ static void klp_arm_stuck(void)
 	lockdep_assert_held(&klp_mutex);
 
 	if (stuck_secs)
-		mod_delayed_work(system_wq, &klp_stuck_work, stuck_secs * HZ);
+		mod_delayed_work(system_wq, &klp_stuck_work, (unsigned long)stuck_secs * HZ);
 	else
 		cancel_delayed_work(&klp_stuck_work);
 }
@@ -547,8 +547,8 @@ void klp_transition_discard(struct klp_patch *patch)
  *
  * Context: klp_mutex held; may sleep.
  * Return: 0; then the transition runs. -EBUSY if another one does, an error of
- * klp_phase_next() if the patch is in no phase for it, -ENOMEM, or -ENODEV if
- * ftrace is dead.
+ * klp_phase_next() if the patch is in no phase for it, -ENOMEM, or -ENODEV or
+ * -EIO if ftrace is dead.
  */
 int klp_transition_disable(struct klp_patch *patch)
 {

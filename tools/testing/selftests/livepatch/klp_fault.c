@@ -72,18 +72,6 @@ static void read_file(const char *file, char *to, size_t size)
 		close(fd);
 }
 
-static int write_file(const char *file, const char *value)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return errno;
-	err = write(fd, value, strlen(value)) < 0 ? errno : 0;
-	close(fd);
-	return err;
-}
-
 static void must_write(const char *file, const char *fmt, ...)
 {
 	char value[64];
@@ -93,7 +81,7 @@ static void must_write(const char *file, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(value, sizeof(value), fmt, args);
 	va_end(args);
-	err = write_file(file, value);
+	err = klp_write(file, value, 0);
 	if (err)
 		fail("writing %s to %s: %s", value, file, strerror(err));
 }
@@ -364,7 +352,7 @@ static int take(const struct step *step)
 	if (!strcmp(step->verb, "unload"))
 		return klp_unload(step->object);
 	if (!strcmp(step->verb, "write"))
-		return write_file(step->object, step->rest);
+		return klp_write(step->object, step->rest, 0);
 	if (!strcmp(step->verb, "read"))
 		return read_all(step->object);
 	if (!strcmp(step->verb, "patched"))

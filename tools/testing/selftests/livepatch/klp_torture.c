@@ -718,6 +718,21 @@ static void act(int total)
 
 /* ---- the end: everything is taken back, and looked for ---- */
 
+static char preempt_before[16], stuck_before[16];
+
+/* What actions change and nobody else does. */
+static void remember_settings(void)
+{
+	char text[64], *mode;
+
+	get(STUCK, stuck_before, sizeof(stuck_before));
+	/* The mode in effect stands in parentheses. */
+	if (get(PREEMPT, text, sizeof(text)) > 0 && (mode = strchr(text, '('))) {
+		mode[strcspn(mode, ")")] = '\0';
+		snprintf(preempt_before, sizeof(preempt_before), "%s", mode + 1);
+	}
+}
+
 static void undo_disturbance(void)
 {
 	int i;
@@ -725,8 +740,9 @@ static void undo_disturbance(void)
 	for (i = 0; i < nr_workers; i++)
 		kill(workers[i], SIGCONT);
 	put(CPU1, "1");
-	put(PREEMPT, "voluntary");
-	put(STUCK, "15");
+	if (*preempt_before)
+		put(PREEMPT, preempt_before);
+	put(STUCK, stuck_before);
 	put(TRACING "current_tracer", "nop");
 	put(TRACING "events/enable", "0");
 	put_anew(TRACING "kprobe_events", "");
@@ -821,6 +837,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	read_image(MODULES PATCH_PREFIX "00000.ko");
+	remember_settings();
 
 	start_workers();
 	end = klp_now_ms() + atoi(argv[2]) * 1000LL;

@@ -23,28 +23,16 @@ static inline uint32_t draw(uint64_t *state)
 	return (z ^ (z >> 31)) >> 32;
 }
 
-static inline int put_flags(const char *file, const char *value, int flags)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC | flags);
-	int err;
-
-	if (fd < 0)
-		return errno;
-	err = write(fd, value, strlen(value)) < 0 ? errno : 0;
-	close(fd);
-	return err;
-}
-
 /* 0, or the error of writing to a file. */
 static inline int put(const char *file, const char *value)
 {
-	return put_flags(file, value, 0);
+	return klp_write(file, value, 0);
 }
 
 /* The same for a file whose lines are lost by that. */
 static inline int put_anew(const char *file, const char *value)
 {
-	return put_flags(file, value, O_TRUNC);
+	return klp_write(file, value, O_TRUNC);
 }
 
 /* Length of what was read, or -1. */

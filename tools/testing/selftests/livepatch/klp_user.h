@@ -32,6 +32,19 @@ static inline void klp_die(const char *what)
 	exit(2);
 }
 
+/* 0 or the error of writing to a file. */
+static inline int klp_write(const char *file, const char *value, int flags)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC | flags);
+	int err;
+
+	if (fd < 0)
+		return errno;
+	err = write(fd, value, strlen(value)) < 0 ? errno : 0;
+	close(fd);
+	return err;
+}
+
 /* 0 or the error of loading a module. */
 static inline int klp_load(const char *file, const char *params)
 {

@@ -17,10 +17,9 @@ P2=$LIVEPATCH/klp_patch_v2
 # Whoever else can be attached to a function. fentry and fexit do what BPF does,
 # which itself needs types.
 KINDS=(function function_graph kprobe kretprobe fentry fexit)
-if [[ -e /sys/kernel/btf/vmlinux && -x klp_bpf ]]; then
+if [[ -e /sys/kernel/btf/vmlinux ]]; then
+	[[ -x klp_bpf ]] || echo "# klp_bpf is missing: it was built without libbpf"
 	KINDS+=(bpf_fentry bpf_fexit)
-else
-	echo "# no BTF or no klp_bpf: no BPF programs are attached"
 fi
 
 grep -qw ftrace_set_jumps /proc/kallsyms || skip_all "the kernel has no CONFIG_LIVEPATCH_JUMP"
