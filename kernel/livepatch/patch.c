@@ -39,6 +39,13 @@ static bool klp_object_is_end(const struct klp_object *obj)
 	return !obj->funcs && !obj->name;
 }
 
+/* An object is a folder in sysfs, where "vmlinux" is the kernel. */
+static bool klp_names_no_module(const char *name)
+{
+	return !strcmp(name, "vmlinux") || !strcmp(name, ".") || !strcmp(name, "..") ||
+	       strchr(name, '/');
+}
+
 /* Refuse what is not a patch, before anything is written into it. */
 static int klp_check_object(const struct klp_patch *patch, const struct klp_object *obj)
 {
@@ -53,7 +60,7 @@ static int klp_check_object(const struct klp_patch *patch, const struct klp_obje
 		pr_err("patch '%s': an object has an empty name\n", name);
 		return -EINVAL;
 	}
-	if (obj->name && (!strcmp(obj->name, "vmlinux") || strchr(obj->name, '/'))) {
+	if (obj->name && klp_names_no_module(obj->name)) {
 		pr_err("patch '%s': object '%s': no module has such a name\n", name, obj->name);
 		return -EINVAL;
 	}

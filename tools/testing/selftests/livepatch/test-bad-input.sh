@@ -217,6 +217,8 @@ scenario "functions of two objects" bad shared-functions EINVAL "klp_bad.*klp_ta
 scenario "functions of two objects, in part" bad overlapping-functions EINVAL "klp_bad.*klp_target.*vmlinux"
 scenario "an object named like a file of the patch" bad object-file-name EINVAL "klp_bad.*enabled"
 scenario "an object with a slash in its name" bad object-slash EINVAL "klp_bad.*klp/target"
+scenario "an object with a dot for a name" bad object-dot EINVAL "klp_bad.*object '[.]':"
+scenario "an object with two dots for a name" bad object-dots EINVAL "klp_bad.*object '[.][.]':"
 scenario "no patch at all" bad null-patch EINVAL ""
 scenario "a patch without a module" bad null-mod EINVAL ""
 scenario "a patch with objects NULL" bad null-objs EINVAL "klp_bad"
