@@ -45,6 +45,7 @@ if [[ ${1:-} == all ]]; then
 		step "test-$mode" test PARAMS="preempt=$mode"
 	done
 	step test-plain test CONFIG=plain
+	step test-nojump test CONFIG=nojump
 	step test-debug test CONFIG=debug
 	step test-stock-debug test-stock CONFIG=debug
 	step test-bpf test CONFIG=bpf "TESTS=test-jump.sh test-jump-steps.sh"
