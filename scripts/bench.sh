@@ -134,12 +134,12 @@ elif [[ -n ${SMOKE:-} ]]; then
 elif [[ -n ${QUICK:-} ]]; then
 	rounds=1
 	measure ours few '-m 2048' call loader idle_1 idle_1000 replace memory \
-		curve:{1,10,100,1000} 100_1 100_1000 leave spin shadow
+		curve:{1,10,100,1000} 100_1 100_1000 leave spin spin:turns shadow
 	measure ours alone '-m 2048 -c 1' "${alone[@]}"
 	measure stock few '-m 2048' call loader idle_1 curve:{1,10} 100_1 leave shadow
 	measure stock alone '-m 2048 -c 1' "${alone[@]}"
 else
-	measure ours few '-m 2048' curve:10000 "${few[@]}" "${many[@]}" spin
+	measure ours few '-m 2048' curve:10000 "${few[@]}" "${many[@]}" spin spin:turns
 	measure ours alone '-m 2048 -c 1' "${alone[@]}" fork
 	measure ours tasks '-m 6144' 100000
 	measure stock alone '-m 2048 -c 1' "${alone[@]}"
@@ -149,7 +149,7 @@ else
 	measure stock many '-m 2048' "${many[@]}"
 	measure stock fork '-m 2048 -c 1' fork
 	# Where a task is waited for that computes, each second of it is emulated.
-	measure stock spin '-m 2048' spin
+	measure stock spin '-m 2048' spin spin:turns
 fi
 
 awk -v quick="${QUICK:-}" -f "$SOURCES/table.awk" "$SAMPLES" | tee "${SAMPLES%.tsv}.txt"

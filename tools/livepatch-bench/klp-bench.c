@@ -9,7 +9,8 @@
  *   klp-bench leave MODULE.ko DELAY	a task sleeps in the patched function,
  *					and leaves it DELAY ms after the load
  *   klp-bench sleepers NUMBER		that many threads that sleep for ever
- *   klp-bench spin			burn a CPU in user space
+ *   klp-bench spin [turns]		burn a CPU in user space, or let an emulator
+ *					go on to the next CPU now and then
  *   klp-bench storm			fork children that exit at once
  */
 
@@ -19,6 +20,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,17 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* With PAUSE, QEMU ends this CPU's turn: here after some 50 us of instructions. */
+static void spin(bool turns)
+{
+	volatile unsigned int i;
+
+	for (i = 0;; i++) {
+		if (turns && !(i % 16384))
+			__builtin_ia32_pause();
+	}
 }
 
 static void sleep_until(uint64_t when)
@@ -355,8 +368,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(command, "sleepers") && argc == 3) {
 		sleepers(atoi(argv[2]));
 	} else if (!strcmp(command, "spin")) {
-		for (;;)
-			;
+		spin(argc > 2);
 	} else if (!strcmp(command, "storm")) {
 		storm();
 	} else {
