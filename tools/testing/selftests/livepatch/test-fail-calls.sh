@@ -66,7 +66,7 @@ coming() {
 
 # Errors as functions return them: a number, a pointer's, or NULL or false.
 scenario "ftrace, when a patch is enabled" enabling \
-	ftrace_set_filter_ips=-12 ftrace_set_filter_ips=-16 ftrace_location_range=0
+	ftrace_set_filter_ips=-12 ftrace_set_filter_ips=-16
 scenario "ftrace, when the first patch is enabled" enabling_first register_ftrace_function=-16
 scenario "sysfs, when a patch is enabled" enabling \
 	sysfs_create_dir_ns=-12 sysfs_create_group=-12 kernfs_create_dir_ns=-12
@@ -77,7 +77,7 @@ scenario "other parts of the core, when a patch is enabled" enabling \
 	klp_object_bind=-12 klp_callback_pre_patch=-1 klp_object_attach=-12 \
 	klp_site_attach=-12 klp_ranges_alloc=0
 scenario "ftrace, when a module comes" coming \
-	ftrace_set_filter_ips=-12 ftrace_set_filter_ips=-16 ftrace_location_range=0
+	ftrace_set_filter_ips=-12 ftrace_set_filter_ips=-16
 scenario "the module loader, when a module comes" coming \
 	blocking_notifier_call_chain_robust=0x8002 mod_sysfs_setup=-12
 scenario "other parts of the core, when a module comes" coming \
