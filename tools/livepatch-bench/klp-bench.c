@@ -61,7 +61,7 @@ static uint64_t now(void)
 /* With PAUSE, QEMU ends this CPU's turn: here after some 50 us of instructions. */
 static void spin(bool turns)
 {
-	volatile unsigned int i;
+	unsigned int i;
 
 	for (i = 0;; i++) {
 		if (turns && !(i % 16384))

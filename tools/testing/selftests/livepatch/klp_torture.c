@@ -723,11 +723,13 @@ static char preempt_before[16], stuck_before[16];
 /* What actions change and nobody else does. */
 static void remember_settings(void)
 {
-	char text[64], *mode;
+	char text[64] = "", *mode;
 
 	get(STUCK, stuck_before, sizeof(stuck_before));
 	/* The mode in effect stands in parentheses. */
-	if (get(PREEMPT, text, sizeof(text)) > 0 && (mode = strchr(text, '('))) {
+	get(PREEMPT, text, sizeof(text));
+	mode = strchr(text, '(');
+	if (mode) {
 		mode[strcspn(mode, ")")] = '\0';
 		snprintf(preempt_before, sizeof(preempt_before), "%s", mode + 1);
 	}

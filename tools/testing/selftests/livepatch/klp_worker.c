@@ -42,7 +42,7 @@ static void relax(void)
 
 	if (++calls % 16384)
 		return;
-#if defined(__x86_64__) || defined(__i386__)
+#if __has_builtin(__builtin_ia32_pause)
 	__builtin_ia32_pause();
 #endif
 }

@@ -24,7 +24,7 @@ nth() {
 
 # in_completion BEFORE ACT AFTER: each of those that the completion makes.
 in_completion() {
-	load klp_fail function=should_failslab value=-12 within=klp_complete_fn
+	load klp_fail function=should_failslab allocates=1 value=-12 within=klp_complete_fn
 	./klp_fault call "$@"
 }
 

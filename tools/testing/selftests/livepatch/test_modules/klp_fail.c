@@ -6,10 +6,13 @@
  *	value		what the call returns then
  *	within		only calls are counted that a task makes from within this
  *			function, or, without it, those of the process "pid"
+ *	allocates	it has GFP flags for its second argument: calls that must
+ *			not fail do not count
  *	nth		written: the n-th call from now on fails; read: how many
  *			are left to that, so 0 says that it has failed
  */
 
+#include <linux/gfp.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/ptrace.h>
@@ -26,6 +29,10 @@ MODULE_PARM_DESC(value, "What the call returns");
 static char *within = "";
 module_param(within, charp, 0400);
 MODULE_PARM_DESC(within, "The function from within which calls are counted");
+
+static bool allocates;
+module_param(allocates, bool, 0400);
+MODULE_PARM_DESC(allocates, "The function allocates, by the flags in its second argument");
 
 static int pid;
 module_param(pid, int, 0600);
@@ -48,6 +55,8 @@ NOKPROBE_SYMBOL(nothing);
 static int before_call(struct kprobe *probe, struct pt_regs *regs)
 {
 	if (*within ? READ_ONCE(inside) != current : current->pid != pid)
+		return 0;
+	if (allocates && regs_get_kernel_argument(regs, 1) & (__force unsigned long)__GFP_NOFAIL)
 		return 0;
 	/* Within a probe this looks like an NMI, so in_task() would not do. */
 	if (in_serving_softirq() || !READ_ONCE(nth))
