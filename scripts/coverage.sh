@@ -33,15 +33,21 @@ rm -rf "$COVERAGE"
 mkdir -p "$COVERAGE"
 failed=0
 
-# run NAME COMMAND...: in one boot; then its counters as an lcov file.
+# run NAME [OPTION...] -- COMMAND...: in one boot; then its counters as an lcov file.
 run() {
-	local name=$1 dir=$COVERAGE/$1 rc=0 start
+	local name=$1 dir=$COVERAGE/$1 rc=0 start options=()
+
+	shift
+	while [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
 	shift
 
 	start=$(now_ms)
 	printf '  %-34s ' "$name"
 	"$SCRIPTS/vm.sh" -n "coverage-$name" -r "$dir" -t "${LIMIT:-3600}" -k kunit.enable=1 \
-		-- "$@" >"$LOG/coverage-$name.log" 2>&1 || rc=$?
+		${options[@]+"${options[@]}"} -- "$@" >"$LOG/coverage-$name.log" 2>&1 || rc=$?
 	printf '%6s s  %s passed, %s failed\n' "$(seconds $(($(now_ms) - start)))" \
 		"$(grep -c '^ok ' "$LOG/coverage-$name.log" || true)" \
 		"$(grep -c '^not ok ' "$LOG/coverage-$name.log" || true)"
@@ -175,8 +181,11 @@ judge() {
 		}' "$EXCEPTIONS" "$COVERAGE/core.info"
 }
 
-run own ./test ours ${tests[@]+"${tests[@]}"}
-((${#tests[@]})) || run stock ./test /klp/stock-selftests -
+run own -- ./test ours ${tests[@]+"${tests[@]}"}
+if ((!${#tests[@]})); then
+	run isolated "${ISOLATED[@]}" -- ./test ours test-isolated.sh
+	run stock -- ./test stock
+fi
 phase "page" coverage-page page
 judge || failed=1
 say "the page is $COVERAGE/index.html"
