@@ -363,16 +363,26 @@ cleanup() {
 
 # Jobs of a scenario end with it.
 end_jobs() {
-	local rc=$?
+	local rc=$? undo
 
 	set +e
+	for undo in "${undos[@]}"; do
+		"$undo"
+	done
 	((!${#started[@]})) || kill -9 "${started[@]}"
 	wait
 	exit "$rc"
 } 2>/dev/null
 
+# at_end FUNCTION: to be called when the scenario ends, however it does. A trap of
+# its own would hide that it has failed.
+at_end() {
+	undos+=("$1")
+}
+
 # DEBUG=1 shows each command.
 run_scenario() {
+	undos=()
 	trap end_jobs EXIT
 	set -e${DEBUG:+x}
 	"$@"

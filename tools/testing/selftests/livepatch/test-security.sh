@@ -31,8 +31,13 @@ hold() {
 # For whoever comes past the folder: its mode is the administrator's business.
 # Each file has its own mode all the same.
 open_debugfs() {
+	at_end close_debugfs
 	chmod 755 /sys/kernel/debug "$TRACING"
-	trap 'chmod 700 /sys/kernel/debug "$TRACING"; echo "$kptr_restrict" >$KPTR_RESTRICT; end_jobs' EXIT
+}
+
+close_debugfs() {
+	chmod 700 /sys/kernel/debug "$TRACING"
+	echo "$kptr_restrict" >$KPTR_RESTRICT
 }
 
 # All files of ours but KUnit's, each with its mode and its owner.
@@ -171,7 +176,7 @@ trace_tells_nothing() {
 	local file trace
 
 	echo 1 >"$TRACING/events/livepatch/enable"
-	trap 'echo 0 >"$TRACING/events/livepatch/enable"; : >"$TRACING/trace"; end_jobs' EXIT
+	at_end stop_tracing
 	hold
 	echo 0 >"$P/enabled"
 	wait_gone klp_patch_v1
@@ -181,6 +186,11 @@ trace_tells_nothing() {
 	for file in "$TRACING"/events/livepatch/*/format; do
 		! grep 'print fmt.*%p[xK]\?[^a-zA-Z]' "$file" || fail "$file prints an address"
 	done
+}
+
+stop_tracing() {
+	echo 0 >"$TRACING/events/livepatch/enable"
+	: >"$TRACING/trace"
 }
 
 [[ -e /proc/self/ns/user ]] || skip_all "the kernel has no user namespaces"
