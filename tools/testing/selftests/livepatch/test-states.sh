@@ -35,6 +35,8 @@ handed_over() {
 	seen klp_patch_v2 1 1
 	enable klp_patch_v3 replace=1 funcs=cmdline callbacks=1 state=10,2
 	seen klp_patch_v3 2 2
+	# The replaced patches are gone only after that.
+	is "$(param klp_patch_v3 post_version)" 2 "the version that post_patch found"
 }
 
 other_state() {

@@ -70,6 +70,10 @@ static unsigned int prev_version;
 module_param(prev_version, uint, 0400);
 MODULE_PARM_DESC(prev_version, "Version of the first state before us");
 
+static unsigned int post_version;
+module_param(post_version, uint, 0400);
+MODULE_PARM_DESC(post_version, "The same, as post_patch finds it");
+
 static unsigned long prev_data;
 module_param(prev_data, ulong, 0400);
 MODULE_PARM_DESC(prev_data, "Its data: the version of the patch that left it");
@@ -246,7 +250,13 @@ static int pre_patch(struct klp_object *obj)
 
 static void post_patch(struct klp_object *obj)
 {
+	struct klp_state *prev;
+
 	note("post_patch", obj);
+	if (state[0]) {
+		prev = klp_get_prev_state(state[0]);
+		post_version = prev ? prev->version : 0;
+	}
 }
 
 static void pre_unpatch(struct klp_object *obj)
