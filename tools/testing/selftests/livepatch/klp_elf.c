@@ -5,9 +5,10 @@
  *	klp_elf IN OUT SYMBOL=.klp.sym.OBJECT.NAME,POSITION... [CHANGE=VALUE...]
  *
  * Each SYMBOL is undefined in the module IN, and weak, so that kbuild lets it
- * pass. OUT is the same module with these symbols renamed and marked for live
- * patching, and with the relocations that refer to them moved to sections of their
- * own. See Documentation/livepatch/module-elf-format.rst.
+ * pass; so are symbols that have a name of that kind already. OUT is the same
+ * module with these symbols renamed and marked for live patching, and with the
+ * relocations that refer to them moved to sections of their own. See
+ * Documentation/livepatch/module-elf-format.rst.
  *
  * Each CHANGE does something wrong on purpose, in the first such section, its
  * first relocation or the first such symbol:
@@ -165,12 +166,15 @@ static size_t append(FILE *file, const void *data, size_t size)
 static void rename_symbol(Elf64_Sym *sym, char *strtab, size_t *strsize)
 {
 	const char *old = strtab + sym->st_name, *name = *old ? change(old) : NULL;
+	bool named = !strncmp(old, SYMBOL_PREFIX, strlen(SYMBOL_PREFIX));
 
-	if (!name || sym->st_shndx != SHN_UNDEF)
+	if (!(name || named) || sym->st_shndx != SHN_UNDEF)
 		return;
-	if (strncmp(name, SYMBOL_PREFIX, strlen(SYMBOL_PREFIX)))
-		die("%s is no " SYMBOL_PREFIX " name", name);
-	sym->st_name = add_string(strtab, strsize, name);
+	if (name) {
+		if (strncmp(name, SYMBOL_PREFIX, strlen(SYMBOL_PREFIX)))
+			die("%s is no " SYMBOL_PREFIX " name", name);
+		sym->st_name = add_string(strtab, strsize, name);
+	}
 	sym->st_shndx = SHN_LIVEPATCH;
 	sym->st_info = ELF64_ST_INFO(STB_GLOBAL, ELF64_ST_TYPE(sym->st_info));
 }
