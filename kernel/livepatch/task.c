@@ -807,15 +807,18 @@ static int klp_look_at_task(struct task_struct *task, void *arg)
 /* Numbers behind all others stand for the idle tasks of CPUs. */
 static bool klp_next_task_or_idle(int *nr, struct task_struct **task)
 {
+	/* An int, because PID_MAX_LIMIT is unsigned, and what is less than it huge. */
+	const int first = PID_MAX_LIMIT + 1;
 	unsigned int cpu;
 
-	if (*nr <= PID_MAX_LIMIT && klp_next_task(nr, task))
+	if (*nr < first && klp_next_task(nr, task))
 		return true;
 
-	cpu = max(*nr - PID_MAX_LIMIT - 1, 0);
+	*nr = max(*nr, first);
+	cpu = *nr - first;
 	if (cpu >= nr_cpu_ids)
 		return false;
-	*nr = PID_MAX_LIMIT + 1 + cpu + 1;
+	(*nr)++;
 	*task = cpu_possible(cpu) ? idle_task(cpu) : NULL;
 	if (*task)
 		get_task_struct(*task);

@@ -722,6 +722,31 @@ static void klp_test_world(struct kunit *test)
 }
 
 /* A task in the exit zone is counted, and the zone ends with it. */
+/* After the tasks that have a number come the idle tasks, each once. */
+static void klp_test_idle_numbers(struct kunit *test)
+{
+	unsigned int cpu, there = 0, found = 0;
+	struct task_struct *task;
+	bool idle, before = false;
+	int nr = 1;
+
+	for_each_possible_cpu(cpu)
+		there += !!idle_task(cpu);
+	while (klp_next_task_or_idle(&nr, &task)) {
+		if (!task)
+			continue;
+		idle = is_idle_task(task);
+		KUNIT_EXPECT_FALSE(test, before && !idle);
+		before = idle;
+		found += idle;
+		put_task_struct(task);
+	}
+	KUNIT_EXPECT_GT(test, there, 0);
+	KUNIT_EXPECT_EQ(test, found, there);
+	/* The end stays the end. */
+	KUNIT_EXPECT_FALSE(test, klp_next_task_or_idle(&nr, &task));
+}
+
 static void klp_test_exit_zone(struct kunit *test)
 {
 	unsigned long cookie;
@@ -753,6 +778,7 @@ static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_no_goal),
 	KUNIT_CASE_PARAM(klp_test_fork, klp_fork_gen_params),
 	KUNIT_CASE_PARAM(klp_test_visit, klp_visit_gen_params),
+	KUNIT_CASE(klp_test_idle_numbers),
 	KUNIT_CASE(klp_test_exit_zone),
 	KUNIT_CASE(klp_test_world),
 	{}
