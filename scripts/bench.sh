@@ -133,8 +133,8 @@ elif [[ -n ${SMOKE:-} ]]; then
 	measure stock smoke '-m 2048' call loader idle_1
 elif [[ -n ${QUICK:-} ]]; then
 	rounds=1
-	measure ours few '-m 2048' call loader idle_1 idle_1000 replace memory \
-		curve:{1,10,100,1000} 100_1 100_1000 leave spin spin:turns shadow
+	measure ours few '-m 2048' call loader idle_1 shadow idle_1000 replace memory \
+		curve:{1,10,100,1000} 100_1 100_1000 leave spin spin:turns
 	measure ours alone '-m 2048 -c 1' "${alone[@]}"
 	measure stock few '-m 2048' call loader idle_1 curve:{1,10} 100_1 leave shadow
 	measure stock alone '-m 2048 -c 1' "${alone[@]}"
