@@ -38,14 +38,32 @@ interrupts() {
 		NR > 1 { sum += $column } END { print sum }' /proc/interrupts
 }
 
-prepare() {
+hold() {
 	echo 0 >"$STUCK"
 	echo "$1" >"$NUDGE"
 	load klp_target
 	enable klp_patch_v1
 	reader sleep
 	sleepers 1
+}
+
+prepare() {
+	hold "$1"
 	background_until spinning taskset -c "$CPU" ./klp_worker spin
+}
+
+# Nothing else would wake it: its own task cannot be waited for.
+idle() {
+	hold N
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	until [[ $(tick_stopped) == 1 ]]; do
+		sleep 0.01
+	done
+	echo 1 >"$P/enabled"
+	wait_patched klp_patch_v1
+	release
+	remove klp_patch_v1
 }
 
 nudged() {
@@ -91,6 +109,7 @@ nudge_isolated=$(<"$NUDGE")
 runtime=$(<"$FAIR_SERVER")
 echo 0 >"$FAIR_SERVER"
 taskset -cp 0 $$ >/dev/null
+scenario "an idle CPU is woken" idle
 scenario "with nudge_isolated, it switches at once" nudged
 scenario "without, it switches when it enters the kernel" left_alone
 echo "$nudge_isolated" >"$NUDGE"
