@@ -32,10 +32,12 @@ tick_stopped() {
 		$1 == ".tick_stopped" && this == cpu { print $3 }' /proc/timer_list
 }
 
-# How often anything has interrupted the CPU.
+# interrupts [KIND]: how often anything has interrupted the CPU, or only that.
 interrupts() {
-	awk -v cpu="CPU$CPU" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == cpu) column = i + 1 }
-		NR > 1 { sum += $column } END { print sum }' /proc/interrupts
+	awk -v cpu="CPU$CPU" -v kind="${1:-}" '
+		NR == 1 { for (i = 1; i <= NF; i++) if ($i == cpu) column = i + 1 }
+		NR > 1 && (kind == "" || $1 == kind ":") { sum += $column }
+		END { print sum }' /proc/interrupts
 }
 
 hold() {
@@ -67,10 +69,15 @@ idle() {
 }
 
 nudged() {
+	local before
+
 	prepare Y
 	nobody_interrupts
+	before=$(interrupts RES)
 	echo 1 >"$P/enabled"
 	wait_patched klp_patch_v1
+	# By whomever it was interrupted: the core has done it, too.
+	(($(interrupts RES) > before)) || fail "the core did not interrupt it"
 	release
 	remove klp_patch_v1
 }
