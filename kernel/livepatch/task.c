@@ -807,7 +807,7 @@ static int klp_look_at_task(struct task_struct *task, void *arg)
 /* Numbers behind all others stand for the idle tasks of CPUs. */
 static bool klp_next_task_or_idle(int *nr, struct task_struct **task)
 {
-	/* An int, because PID_MAX_LIMIT is unsigned, and what is less than it huge. */
+	/* An int: PID_MAX_LIMIT is unsigned, and so would a difference below 0 be. */
 	const int first = PID_MAX_LIMIT + 1;
 	unsigned int cpu;
 
