@@ -532,17 +532,13 @@ bool klp_tasks_pending(void)
 	return atomic_read(&klp_nr_pending);
 }
 
-/* The idle task of a dead CPU does not come back to the idle loop. */
+/*
+ * A CPU has died. Its idle task is not marked: it went through the idle loop after
+ * all others had left the CPU, and no walk runs while CPUs come and go. But the
+ * CPU's last act may have been to take the count to zero: see klp_count_down().
+ */
 static int klp_cpu_dead(unsigned int cpu)
 {
-	struct task_struct *idle = idle_task(cpu);
-
-	preempt_disable();
-	if (idle && klp_patch_pending(idle))
-		klp_switch_task(idle, klp_current_goal(), KLP_SWITCH_OFFLINE);
-	preempt_enable();
-
-	/* If the CPU's last act was to take the count to zero: klp_count_down() */
 	if (!klp_tasks_pending())
 		klp_all_switched();
 	return 0;
