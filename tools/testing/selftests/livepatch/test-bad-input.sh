@@ -209,7 +209,7 @@ scenario "a function with an empty name" bad empty-name EINVAL "klp_bad.*vmlinux
 scenario "a function with an overlong name" bad long-name ENAMETOOLONG "klp_bad.*vmlinux.*a_name_that"
 scenario "an object with an overlong name" bad long-object ENAMETOOLONG "klp_bad.*a_name_that"
 scenario "an object with an empty name" bad empty-object EINVAL "klp_bad"
-scenario "a function without a replacement" bad null-new EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
+scenario "a function without a replacement" bad null-new EINVAL "klp_bad.*vmlinux.*cmdline_proc_show.*no replacement"
 scenario "a replacement outside the patch module" bad foreign-new EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
 scenario "a function twice" bad function-twice EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"
 scenario "a function twice, by position 0 and 1" bad function-twice-01 EINVAL "klp_bad.*vmlinux.*cmdline_proc_show"

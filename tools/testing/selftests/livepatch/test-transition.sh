@@ -241,6 +241,40 @@ reversed_often() {
 	wait
 }
 
+# The last task has switched, but before that is told somebody has turned the
+# transition round: it is not over.
+reversed_at_the_end() {
+	local old new
+
+	echo 0 >"$STUCK"
+	load klp_other
+	reader sleep "$OTHER"
+	old=$pid
+	sleepers 1 "$OTHER"
+	load klp_patch_v1 callbacks=1 hold_call=klp_target funcs=other_sleep,value
+	file_is "$P/transition" 1
+	reader sleep "$OTHER"
+	new=$pid
+	sleepers 2 "$OTHER"
+	# The callback holds the lock. The first to wait for it will be the first to
+	# have it.
+	background ./klp_module load "$MODULES/klp_target.ko"
+	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
+	background bash -c "echo 0 >$P/enabled"
+	wait_state "$pid" D
+	kill -9 "$old"
+	wait "$old" || true
+	echo none >/sys/module/klp_patch_v1/parameters/hold_call
+	wait "$pid"
+	file_is "$P/enabled" 0
+	# Again with the lock, behind those who have waited.
+	echo 0 >"$STUCK"
+	file_is "$P/transition" 1
+	blocked_by "$new" user new_sleep
+	release "$OTHER"
+	wait_gone klp_patch_v1
+}
+
 # Forced into a patch: all go on, and the patch can be removed as usual.
 forced_in() {
 	prepare
@@ -520,6 +554,7 @@ scenario "a task that is to be stopped in the function" stopped_inside
 scenario "reversal while a patch is enabled" reversed_early
 scenario "reversal while a patch is disabled" reversed_disable
 scenario "reversal again and again" reversed_often
+scenario "reversal when the last task has switched" reversed_at_the_end
 scenario "poll(2) wakes" polled
 scenario "stuck tasks are woken" woken
 scenario "tasks of a transition that runs are woken when that is asked for" woken_later

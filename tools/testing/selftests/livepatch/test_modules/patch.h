@@ -38,6 +38,10 @@ static char *refuse = "";
 module_param(refuse, charp, 0600);
 MODULE_PARM_DESC(refuse, "Object whose pre_patch callback fails with ENOTUNIQ");
 
+static char *hold_call = "";
+module_param(hold_call, charp, 0600);
+MODULE_PARM_DESC(hold_call, "Object in whose pre_patch callback to stay until this is changed");
+
 /* ---- what to do with it ---- */
 
 static bool keep;
@@ -230,6 +234,19 @@ static void note(const char *call, struct klp_object *obj)
 		  obj->mod ? obj->mod->name : "vmlinux");
 }
 
+/* The lock of the core is held meanwhile. */
+static void hold(struct klp_object *obj)
+{
+	bool on;
+
+	do {
+		msleep(20);
+		kernel_param_lock(THIS_MODULE);
+		on = !strcmp(strim(hold_call), obj->name ?: "vmlinux");
+		kernel_param_unlock(THIS_MODULE);
+	} while (on);
+}
+
 static int pre_patch(struct klp_object *obj)
 {
 	struct klp_state *own, *prev;
@@ -244,6 +261,7 @@ static int pre_patch(struct klp_object *obj)
 	}
 	if (!strcmp(refuse, obj->name ?: "vmlinux"))
 		return -ENOTUNIQ;
+	hold(obj);
 	undo_due++;
 	return 0;
 }
