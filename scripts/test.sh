@@ -101,13 +101,13 @@ if ((failed)); then
 	repeat=$(sed -nE 's/^not ok [0-9]+ (selftests: ([^ ]+)|kunit: ([^.]+)\.).*/\2\3/p' "$tap" | sort -u | xargs)
 	target='test'
 	[[ $suite != stock ]] || target='test-stock'
-	say "# to repeat: make $target${repeat:+ TESTS='$repeat'}${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}"
+	# A variable of the environment that a test has said.
+	seeds=$(sed -nE 's/^[# ]*FUZZ_(SEED=[0-9]+) FUZZ_(CASES=[0-9]+)$/\1 \2/p' "$tap" | tail -n 1)
+	say "# to repeat: make $target${repeat:+ TESTS='$repeat'}${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}${seeds:+ $seeds}"
 	seeds=$(grep -oE '[a-z._]*seed=[0-9]+' "$tap" | sort -u | xargs || true)
 	[[ -z $seeds ]] || say "# seeds: $seeds (for PARAMS if with a module's name)"
 	for kmsg in "$results"/*/kmsg; do
-		[[ -s $kmsg ]] || continue
-		say "# the end of the guest's log:"
-		tail -n 20 "$kmsg" | sed 's/^[^;]*;/#   /'
+		show_end "$kmsg"
 	done
 fi
 # Of the stock selftests every one has to pass.

@@ -34,13 +34,14 @@ run() {
 		-k "$boot" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
 }
 
-say "seed $seed: to repeat, make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"${scenarios[*]}\""
+say "seed=$seed: to repeat, make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"${scenarios[*]}\"${CONFIG:+ CONFIG=$CONFIG}"
 failed=()
 for name in "${scenarios[@]}"; do
 	attempt run "$name"
-	((!rc)) || failed+=("$name")
-	if ((rc > 1)); then
-		say "torture $name seed=$seed: FAILURE (status $rc)"
+	if ((rc)); then
+		failed+=("$name")
+		((rc == 1)) || say "torture $name seed=$seed: FAILURE (status $rc)"
+		show_end "$LOG/torture-$name$VARIANT/kmsg"
 	fi
 	((!rc)) || [[ ${STOP:-} != 1 ]] || break
 done

@@ -251,6 +251,22 @@ release() {
 	echo 1 >"${1:-$TARGET}/release"
 }
 
+# ---- late relocations ----
+
+RELA=/tmp/klp_rela.ko
+# What klp_target_value() returns as klp_rela has it, if all that it refers to is found.
+FOUND=41721
+
+# make_rela [CHANGE...]: a patch module that has some, see klp_elf.c.
+make_rela() {
+	./klp_elf "$MODULES/klp_rela.ko" "$RELA" \
+		late_command_line=.klp.sym.vmlinux.saved_command_line,0 \
+		late_secret=.klp.sym.klp_target.klp_target_secret,0 \
+		late_twin1=.klp.sym.klp_target.klp_target_twin,1 \
+		late_twin2=.klp.sym.klp_target.klp_target_twin,2 \
+		late_shared=.klp.sym.klp_target.klp_target_shared,0 "$@"
+}
+
 # ---- the kernel's log: only where a line is what is tested ----
 
 # Begin to look at the core's messages.
@@ -384,6 +400,8 @@ at_end() {
 run_scenario() {
 	undos=()
 	trap end_jobs EXIT
+	# What has to end does so without the last resort, unless that is tested.
+	echo 0 >"$STUCK"
 	set -e${DEBUG:+x}
 	"$@"
 }
