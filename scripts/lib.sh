@@ -22,9 +22,10 @@ LOG=$BUILD/log
 ROOTFS=$BUILD/rootfs.img
 JOBS=$(nproc)
 
-# What vm.sh has to be told for test-isolated.sh: a CPU that no kthread is on and
-# whose tick can stop, which it does only where the TSC is known to be right.
-ISOLATED=(-i -k 'nohz_full=1 tsc=reliable tsc_early_khz=1000000')
+# What vm.sh has to be told for test-isolated.sh: a CPU that nobody is on who was not
+# put there, and whose tick can stop, which it does only where the TSC is known to be
+# right.
+ISOLATED=(-i -k 'nohz_full=1 isolcpus=domain,1 tsc=reliable tsc_early_khz=1000000')
 
 export BUILD
 mkdir -p "$BUILD" "$LOG"
@@ -43,6 +44,13 @@ attempt() {
 	(set -e; "$@")
 	rc=$?
 	set -e
+}
+
+# show_end FILE: of a guest's log, as /dev/kmsg has it, if there is any.
+show_end() {
+	[[ -s $1 ]] || return 0
+	say "# the end of the guest's log:"
+	tail -n 20 "$1" | sed 's/^[^;]*;/#   /'
 }
 
 # phase NAME LOGNAME COMMAND...: run a step of the build with its output in a

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A user task that runs on an isolated CPU does not enter the kernel by itself.
-# Needs a CPU in nohz_full= on the kernel's command line, and CONFIG_SCHED_DEBUG.
+# Needs a CPU in nohz_full= and in isolcpus= on the kernel's command line, or any
+# task may wake it, and CONFIG_SCHED_DEBUG.
 
 # scenario calls what is here.
 # shellcheck disable=SC2317
@@ -41,7 +42,6 @@ interrupts() {
 }
 
 hold() {
-	echo 0 >"$STUCK"
 	echo "$1" >"$NUDGE"
 	load klp_target
 	enable klp_patch_v1
@@ -110,12 +110,11 @@ left_alone() {
 }
 
 nudge_isolated=$(<"$NUDGE")
-[[ -n $CPU ]] || skip_all "no CPU is isolated; boot with nohz_full=1"
-# The scheduler takes no notice of nohz_full: what runs here has to stay away. Its
-# server for fair tasks interrupts them each second.
+[[ -n $CPU && $(</sys/devices/system/cpu/isolated) == "$CPU" ]] ||
+	skip_all "no CPU is isolated; boot with nohz_full=1 isolcpus=domain,1"
+# The server for fair tasks interrupts them each second.
 runtime=$(<"$FAIR_SERVER")
 echo 0 >"$FAIR_SERVER"
-taskset -cp 0 $$ >/dev/null
 scenario "an idle CPU is woken" idle
 scenario "with nudge_isolated, it switches at once" nudged
 scenario "without, it switches when it enters the kernel" left_alone
