@@ -46,20 +46,24 @@ if [[ ${1:-} == all ]]; then
 	done
 	step test-plain test CONFIG=plain
 	step test-nojump test CONFIG=nojump
-	step test-debug test CONFIG=debug
-	step test-stock-debug test-stock CONFIG=debug
+	for config in debug kcsan; do
+		step "test-$config" test CONFIG=$config
+		step "test-stock-$config" test-stock CONFIG=$config
+	done
 	step test-bpf test CONFIG=bpf "TESTS=test-jump.sh test-jump-steps.sh"
 	step cross cross
 	step coverage coverage
 	step bench bench
 	step mutants mutants
 	step torture torture MINUTES=10
-	step torture-fault torture CONFIG=fault MINUTES=10
+	for config in fault kcsan bpf nojump plain; do
+		step "torture-$config" torture CONFIG=$config MINUTES=5
+	done
 	step faults faults
 	step fuzz fuzz
 else
 	step bench bench SMOKE=1
-	step torture torture MINUTES=1 "SCENARIOS=basic modules storm"
+	step torture torture CONFIG=fault MINUTES=1 "SCENARIOS=basic modules storm"
 fi
 
 say "== ${1:-ci}: $(seconds $(($(now_ms) - start))) s"

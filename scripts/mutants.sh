@@ -13,7 +13,7 @@
 # the same sources, is not made again: after an interruption just start anew.
 #
 # Environment: ONLY="NAME..."	only these (patterns of the shell)
-#		CONFIG=NAME	those that only this variant of the kernel can notice
+#		CONFIG=NAME	only those that this variant of the kernel has to notice
 #		LIMIT=SECONDS	for one run in the guest (300)
 #		AGAIN=1		also those that have a result
 #		KEEP=1		go by the mutation alone, whatever else has changed
@@ -207,20 +207,24 @@ record() {
 # Column $2 of a mutation's result, if it is of this key.
 known() { awk -F'\t' -v name="$1" -v key="$2" '$1 == name && $2 == key { print $3 }' "$RESULTS"; }
 
-names=()
+# Those of our variant of the kernel, and which others there are.
+names=() variants=()
+read -r -a patterns <<<"${ONLY:-*}"
 for file in "$LIST"/*.patch; do
 	name=$(basename "$file" .patch)
-	[[ $(config_of "$name") == "${CONFIG:-}" ]] || continue
-	if [[ -z ${ONLY:-} ]]; then
-		names+=("$name")
-		continue
-	fi
-	for only in $ONLY; do
+	config=$(config_of "$name")
+	for only in "${patterns[@]}"; do
 		# shellcheck disable=SC2053 # a pattern
-		[[ $name != $only ]] || names+=("$name")
+		[[ $name == $only ]] || continue
+		if [[ $config == "${CONFIG:-}" ]]; then
+			names+=("$name")
+		elif [[ -z ${CONFIG:-} && " ${variants[*]} " != *" $config "* ]]; then
+			variants+=("$config")
+		fi
+		break
 	done
 done
-((${#names[@]})) || die "no mutation is named ${ONLY:-at all}"
+((${#names[@]} + ${#variants[@]})) || die "no mutation is named ${ONLY:-at all}"
 
 todo=() tests=() isolated=() tortures=()
 for name in "${names[@]}"; do
@@ -302,5 +306,13 @@ for name in "${names[@]}"; do
 	*) ((++errors)); say "# error: $name: $(awk -F'\t' -v name="$name" '$1 == name { print $5 }' "$RESULTS")" ;;
 	esac
 done
-say "$killed killed, $survived survived, $errors in error (table: $RESULTS)"
-((killed && !survived && !errors))
+if ((${#names[@]})); then
+	say "$killed killed, $survived survived, $errors in error${CONFIG:+ with CONFIG=$CONFIG} (table: $RESULTS)"
+fi
+rc=0
+((!survived && !errors)) || rc=1
+
+for variant in "${variants[@]}"; do
+	BUILD=$(dirname "$BUILD") CONFIG=$variant "$0" || rc=1
+done
+exit "$rc"
