@@ -56,7 +56,7 @@ static char *image;
 static size_t image_size;
 
 static int max_patches = 4;
-static int bound = 60;		/* seconds for a transition */
+static int bound = 20;		/* seconds for a transition */
 
 static FILE *actions_log, *outcomes_log;
 static unsigned int action;
@@ -499,6 +499,41 @@ static void act_kprobe(const uint32_t *r)
 	EXPECT("kprobe_del", put(TRACING "kprobe_events", off), 0);
 }
 
+static pid_t bpf_runner;
+
+/* A program, if the kernel knows the types of klptorture. */
+static void act_bpf(const uint32_t *r)
+{
+	char said[16] = "";
+	int out[2], status;
+
+	if (access("/sys/kernel/btf/klptorture", F_OK))
+		return;
+	if (bpf_runner) {
+		kill(bpf_runner, SIGTERM);
+		EXPECT("bpf_off", waitpid(bpf_runner, &status, 0) < 0 || status, 0);
+		bpf_runner = 0;
+		return;
+	}
+	if (pipe(out))
+		klp_die("pipe");
+	bpf_runner = fork();
+	if (bpf_runner < 0)
+		klp_die("fork");
+	if (!bpf_runner) {
+		dup2(out[1], STDOUT_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execl("./klp_bpf", "klp_bpf", r[0] % 2 ? "fentry" : "fexit", "klptorture",
+		      r[1] % 2 ? "klpt_round" : "klpt_part2", NULL);
+		klp_die("klp_bpf");
+	}
+	close(out[1]);
+	EXPECT("bpf_on", read(out[0], said, sizeof(said) - 1) < 0 ||
+	       strcmp(said, "attached\n"), 0);
+	close(out[0]);
+}
+
 static void act_events(const uint32_t *r)
 {
 	EXPECT("events", put(TRACING "events/livepatch/enable", r[0] % 2 ? "1" : "0"), 0);
@@ -614,6 +649,7 @@ static struct {
 	{ "brake", act_brake },
 	{ "tracer", act_tracer },
 	{ "kprobe", act_kprobe },
+	{ "bpf", act_bpf },
 	{ "events", act_events },
 	{ "ftrace", act_ftrace },
 	{ "cpu", act_cpu },
@@ -754,6 +790,8 @@ static void undo_disturbance(void)
 		act_brake(NULL);
 	if (direct_loaded)
 		act_direct(NULL);
+	if (bpf_runner)
+		act_bpf(NULL);
 }
 
 static void remove_patches(void)
