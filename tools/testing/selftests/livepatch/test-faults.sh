@@ -56,7 +56,6 @@ disable_patch() {
 
 # A sleeper holds the transition.
 hold() {
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1
@@ -90,7 +89,6 @@ coming() {
 }
 
 coming_in_transition() {
-	echo 0 >"$STUCK"
 	load klp_other
 	reader sleep "$OTHER"
 	sleepers 1 "$OTHER"
@@ -103,6 +101,30 @@ going() {
 	enable $V2 funcs=value
 	enable $V1
 	nth "load $M/klp_target.ko" "unload klp_target" "load $M/klp_target.ko; unload klp_target"
+}
+
+# Without memory for others, the ranges of what has gone stay.
+going_in_transition() {
+	load klp_other
+	reader sleep "$OTHER"
+	sleepers 1 "$OTHER"
+	load $V1 funcs=other_sleep,value
+	nth "load $M/klp_target.ko" "unload klp_target" "load $M/klp_target.ko; unload klp_target"
+}
+
+# Late relocations, of vmlinux and of a module.
+relocs() {
+	make_rela
+	load klp_target
+	nth "" "load $RELA" "patched klp_rela; is $TARGET/value $FOUND; write $LIVEPATCH/klp_rela/enabled 0;
+		gone klp_rela; unload klp_rela; is $TARGET/value 0"
+}
+
+relocs_of_module() {
+	make_rela
+	is "$(./klp_module load "$RELA")" ok "loading klp_rela"
+	wait_patched klp_rela
+	nth "" "load $M/klp_target.ko" "is $TARGET/value $FOUND; unload klp_target"
 }
 
 # The only functions of the patch: the ftrace_ops goes with them.
@@ -142,6 +164,8 @@ no_leak() {
 	local file=/sys/kernel/debug/kmemleak
 
 	[[ -e $file ]] || return 0
+	# What is younger is not reported.
+	sleep 6
 	echo scan >$file
 	echo scan >$file
 	[[ ! -s $file ]] || { sed 's/^/# /' $file; fail "memory was leaked"; }
@@ -158,6 +182,9 @@ scenario "a patch module fails after it has enabled its patch" init_fails
 scenario "a module comes that two patches change" coming
 scenario "a module comes in a transition" coming_in_transition
 scenario "a module goes" going
+scenario "a module goes in a transition" going_in_transition
+scenario "a patch has late relocations" relocs
+scenario "a module comes that late relocations refer to" relocs_of_module
 scenario "a module goes, the only one that is patched" going_with_all
 scenario "a patch's disabling is completed" complete_disable
 scenario "a patch's disabling is completed beside another" complete_disable_one

@@ -9,23 +9,11 @@
 
 . "$(dirname "$0")/functions.sh"
 
-R=/tmp/klp_rela.ko
+R=$RELA
 P=$LIVEPATCH/klp_rela
 
-# What new_value() makes of what it finds, see klp_rela.c.
-FOUND=41721
 LONG=a_name_that_is_longer_than_any_module_may_have_it_and_goes_on
 LONGER=$LONG$LONG$LONG$LONG$LONG$LONG$LONG$LONG$LONG
-
-# make_rela [CHANGE...]
-make_rela() {
-	./klp_elf "$MODULES/klp_rela.ko" "$R" \
-		late_command_line=.klp.sym.vmlinux.saved_command_line,0 \
-		late_secret=.klp.sym.klp_target.klp_target_secret,0 \
-		late_twin1=.klp.sym.klp_target.klp_target_twin,1 \
-		late_twin2=.klp.sym.klp_target.klp_target_twin,2 \
-		late_shared=.klp.sym.klp_target.klp_target_shared,0 "$@"
-}
 
 # load_rela ERROR
 load_rela() {
