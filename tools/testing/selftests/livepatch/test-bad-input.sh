@@ -81,7 +81,6 @@ enabled_after_removal() {
 busy() {
 	local before lines
 
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1
@@ -130,7 +129,6 @@ init_fails() {
 init_fails_blocked() {
 	local before loader
 
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1
@@ -146,7 +144,6 @@ init_fails_blocked() {
 init_fails_forced() {
 	local loader sleeper p=$LIVEPATCH/klp_patch_v1
 
-	echo 0 >"$STUCK"
 	load klp_target
 	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1
 	loader=$pid
@@ -206,6 +203,7 @@ scenario "a noinstr function" bad noinstr EINVAL "klp_bad.*vmlinux.*irqentry_ent
 scenario "a variable" bad data EINVAL "klp_bad.*vmlinux.*saved_command_line"
 scenario "a function without a name" bad null-name EINVAL "klp_bad.*vmlinux"
 scenario "a function with an empty name" bad empty-name EINVAL "klp_bad.*vmlinux"
+scenario "a function with a slash in its name" bad slash-name EINVAL "klp_bad.*vmlinux.*cmdline/proc_show.*no function has such a name"
 scenario "a function with an overlong name" bad long-name ENAMETOOLONG "klp_bad.*vmlinux.*a_name_that"
 scenario "an object with an overlong name" bad long-object ENAMETOOLONG "klp_bad.*a_name_that"
 scenario "an object with an empty name" bad empty-object EINVAL "klp_bad"

@@ -56,7 +56,6 @@ cycle_again() {
 files() {
 	local dir=$LIVEPATCH/klp_patch_v1
 
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1

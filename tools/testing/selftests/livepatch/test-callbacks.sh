@@ -61,7 +61,6 @@ refused_module() {
 
 # Reversed before it was enabled: post_patch is never due.
 reversed() {
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1
@@ -75,7 +74,6 @@ reversed() {
 
 # Back to enabled: pre_unpatch was called, and post_patch is again.
 reversed_disable() {
-	echo 0 >"$STUCK"
 	load klp_target
 	enable "$P" callbacks=1
 	calls pre_patch:vmlinux pre_patch:klp_target post_patch:vmlinux post_patch:klp_target
@@ -90,7 +88,6 @@ reversed_disable() {
 
 # A module in the middle of a transition to and from the patch.
 modules_in_transition() {
-	echo 0 >"$STUCK"
 	load klp_other
 	reader sleep "$OTHER"
 	sleepers 1 "$OTHER"

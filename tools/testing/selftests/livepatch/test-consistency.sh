@@ -18,7 +18,6 @@ ROUNDS=${KLP_ROUNDS:-100}
 consistent() {
 	local i users=$1 kthreads=$2 last
 
-	echo 0 >"$STUCK"
 	load klp_target
 	for ((i = 0; i < users; i++)); do
 		background ./klp_worker read "$TARGET/pair"
@@ -40,7 +39,6 @@ consistent() {
 consistent_replace() {
 	local i
 
-	echo 0 >"$STUCK"
 	load klp_target
 	background ./klp_worker read "$TARGET/pair"
 	background ./klp_worker read "$TARGET/pair"

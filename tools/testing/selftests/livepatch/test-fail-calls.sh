@@ -49,7 +49,6 @@ enabling_first() {
 coming() {
 	local each
 
-	echo 0 >"$STUCK"
 	load klp_other
 	reader sleep "$OTHER"
 	sleepers 1 "$OTHER"

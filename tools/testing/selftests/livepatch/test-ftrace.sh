@@ -150,7 +150,6 @@ event() {
 }
 
 tracepoints() {
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1

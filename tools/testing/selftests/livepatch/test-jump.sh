@@ -243,7 +243,6 @@ walk() {
 	local kind=$1 i span
 
 	shift
-	echo 0 >"$STUCK"
 	load klp_target
 	for i in 0 1 2 3 4; do
 		step $i
@@ -329,7 +328,6 @@ reversed() {
 }
 
 forced() {
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=value
 	reader sleep
@@ -400,7 +398,6 @@ module_comes() {
 
 # The same in the middle of a transition, which another module holds up.
 module_comes_late() {
-	echo 0 >"$STUCK"
 	load klp_other
 	enable klp_patch_v1 funcs=value
 	reader sleep "$OTHER"
@@ -441,7 +438,6 @@ ftrace_off_and_on() {
 stack() {
 	local pid
 
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=sleep
 	reader sleep

@@ -93,7 +93,6 @@ target_goes_first() {
 jumped() {
 	local P=$LIVEPATCH/klp_patch_v1
 
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=jump
 	reader jump

@@ -68,7 +68,6 @@ hold_up() {
 comes_in() {
 	local to=$1
 
-	echo 0 >"$STUCK"
 	load klp_other
 	if [[ $to == patching ]]; then
 		hold_up
@@ -97,7 +96,6 @@ comes_in() {
 
 # Its functions stop to block, and it does not matter any more.
 goes_in() {
-	echo 0 >"$STUCK"
 	load klp_other
 	load klp_target
 	hold_up
@@ -202,7 +200,6 @@ positions() {
 # Under the one name it was patched before, under the other it is now: the no-op for
 # the first name is nowhere, also in a module that comes meanwhile.
 alias_in_replacement() {
-	echo 0 >"$STUCK"
 	load klp_other
 	enable klp_patch_v1 funcs=value
 	hold_up

@@ -43,7 +43,6 @@ reverts_all() {
 
 # A task in the replaced version blocks, also where the new patch has a no-op.
 blocks() {
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=sleep,value
 	reader sleep
@@ -65,7 +64,6 @@ blocks() {
 reversed() {
 	local original
 
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=sleep,value,cmdline
 	reader sleep
@@ -103,7 +101,6 @@ late_module() {
 
 # The module comes in the middle: v1 is below the no-op, for those that need it.
 late_module_in_transition() {
-	echo 0 >"$STUCK"
 	load klp_other
 	enable klp_patch_v1 funcs=value,other_sleep
 	reader sleep "$OTHER"
@@ -156,7 +153,6 @@ hundred() {
 	is "$(ls "$LIVEPATCH")" "klp_patch_v$v" "patches"
 }
 
-# A patch that is refused takes nothing over.
 # No-ops are nobody's business.
 own_files() {
 	load klp_target
@@ -192,6 +188,40 @@ memory() {
 }
 SIZES="kmalloc-32 kmalloc-64 kmalloc-96 kmalloc-128 kmalloc-192 kmalloc-256 kmalloc-512"
 
+# made_by COMMAND...: how many times the core allocates memory meanwhile.
+made_by() {
+	echo >"$TRACING/trace"
+	echo 1 >"$KMALLOC/enable"
+	"$@"
+	echo 0 >"$KMALLOC/enable"
+	made=$(grep -c 'call_site=klp_' "$TRACING/trace")
+}
+KMALLOC=$TRACING/events/kmem/kmalloc
+
+# However many patches have changed a function: one no-op takes it back.
+one_noop() {
+	local made one='' stacked
+
+	[[ -e $KMALLOC ]] || { echo "# there are no tracepoints of allocations"; return; }
+	load klp_target
+	for stacked in '' klp_patch_v2; do
+		enable klp_patch_v1 funcs=value
+		[[ -z $stacked ]] || enable "$stacked" funcs=value
+		reader sleep
+		sleepers 1
+		made_by load klp_patch_v3 replace=1 funcs=sleep
+		one=${one:-$made}
+		release
+		wait_patched klp_patch_v3
+		wait_unused klp_patch_v1
+		unload klp_patch_v1
+		remove klp_patch_v3
+	done
+	((one > 2)) || fail "$one allocations were seen"
+	is "$made" "$one" "number of allocations"
+}
+
+# A patch that is refused takes nothing over.
 failed_replace() {
 	local before
 
@@ -213,6 +243,7 @@ scenario "a module that comes later" late_module
 scenario "a module that comes in the middle" late_module_in_transition
 scenario "positions 0 and 1 are one function" position
 scenario "two names are one function" other_name
+scenario "one no-op for a function of several patches" one_noop
 scenario "a replacement that fails changes nothing" failed_replace
 scenario "a replacement shows its own functions only" own_files
 scenario "a replacement costs no memory" memory

@@ -21,7 +21,6 @@ ns_root=("${user[@]}" unshare --user --map-root-user)
 
 # A transition that goes on, so that all files have something to tell.
 hold() {
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	sleepers 1

@@ -30,7 +30,6 @@ down() {
 
 # A task in the version of the patch below blocks; who is below that does not.
 below_blocks() {
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=sleep,value
 	reader sleep
@@ -49,7 +48,6 @@ below_blocks() {
 
 # A patch in the middle goes while a task is in the one on top of it.
 middle_goes() {
-	echo 0 >"$STUCK"
 	load klp_target
 	enable klp_patch_v1 funcs=sleep
 	enable klp_patch_v2 funcs=sleep

@@ -43,7 +43,6 @@ junk() {
 many_writers() {
 	local i old new writers=()
 
-	echo 0 >"$STUCK"
 	load klp_target
 	reader sleep
 	old=$pid

@@ -13,7 +13,6 @@
 P=$LIVEPATCH/klp_patch_v1
 
 prepare() {
-	echo 0 >"$STUCK"
 	load klp_target
 }
 
@@ -246,7 +245,6 @@ reversed_often() {
 reversed_at_the_end() {
 	local old new
 
-	echo 0 >"$STUCK"
 	load klp_other
 	reader sleep "$OTHER"
 	old=$pid
@@ -268,7 +266,6 @@ reversed_at_the_end() {
 	wait "$pid"
 	file_is "$P/enabled" 0
 	# Again with the lock, behind those who have waited.
-	echo 0 >"$STUCK"
 	file_is "$P/transition" 1
 	blocked_by "$new" user new_sleep
 	release "$OTHER"
@@ -324,6 +321,42 @@ storm() {
 	done
 	./klp_rounds "$MODULES/klp_patch_v1.ko" klp_patch_v1 "${KLP_ROUNDS:-20}" 2>&1 | sed 's/^/# /'
 	is "$(value value)" 0 "version"
+}
+
+# The whole kernel's text is changed all the time, by others.
+text_updates() {
+	local mode
+
+	[[ -e $PREEMPT ]] || { echo "# the preemption model cannot be changed"; return; }
+	while :; do
+		for mode in none full voluntary; do
+			echo "$mode" >"$PREEMPT"
+		done
+	done &
+	started+=($!)
+	storm fork
+}
+
+# The idle loop calls it, on each CPU.
+idle_function() {
+	local i
+
+	prepare
+	for i in 1 2 3; do
+		enable klp_patch_v1 funcs=idle,sleep
+		until (($(param klp_patch_v1 idles))); do
+			sleep 0.01
+		done
+		# Held up, and turned back.
+		reader sleep
+		sleepers 1
+		echo 0 >"$P/enabled"
+		file_is "$P/transition" 1
+		echo 1 >"$P/enabled"
+		wait_patched klp_patch_v1
+		release
+		remove klp_patch_v1
+	done
 }
 
 # do_exit() itself, replaced and unloaded while tasks are in it.
@@ -450,7 +483,6 @@ woken_later() {
 	prepare
 	reader isleep
 	sleepers 1
-	echo 0 >"$STUCK"
 	load klp_patch_v1
 	file_is "$P/transition" 1
 	echo 1 >"$STUCK"
@@ -559,6 +591,8 @@ scenario "poll(2) wakes" polled
 scenario "stuck tasks are woken" woken
 scenario "tasks of a transition that runs are woken when that is asked for" woken_later
 scenario "a fork storm" storm fork thread
+scenario "a fork storm while the preemption model changes" text_updates
+scenario "a function of the idle loop" idle_function
 scenario "an exit storm through a patched do_exit()" exit_patch
 scenario "the exiting init of a process namespace does not block" namespace_exit
 scenario "CPU hotplug in each phase" hotplug

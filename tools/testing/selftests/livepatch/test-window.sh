@@ -34,7 +34,6 @@ refused() {
 window() {
 	local i place='' there=''
 
-	echo 0 >"$STUCK"
 	echo full >"$PREEMPT"
 	load klp_target
 	for ((i = 0; i < 2 * $(nproc); i++)); do
@@ -42,7 +41,7 @@ window() {
 	done
 	echo 1 >"$EVENTS/klp_phase/enable"
 	echo 1 >"$EVENTS/klp_task_refused/enable"
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 20; i++)); do
 		echo >"$TRACING/trace"
 		enable klp_patch_v1 funcs=value
 		remove klp_patch_v1

@@ -90,6 +90,16 @@ static int new_cmdline(struct seq_file *m, void *v)
 	return 0;
 }
 
+static unsigned int idles;
+module_param(idles, uint, 0400);
+MODULE_PARM_DESC(idles, "How often a CPU has left its idle state through us");
+
+/* The original is empty. */
+static void new_idle(void)
+{
+	idles++;
+}
+
 static int new_value(void)
 {
 	barrier();
@@ -171,6 +181,7 @@ static const struct {
 	void *func;
 } known[] = {
 	{ "cmdline",	VMLINUX, "cmdline_proc_show",	new_cmdline },
+	{ "idle",	VMLINUX, "arch_cpu_idle_exit",	new_idle },
 	{ "value",	TARGET,	"klp_target_value",	new_value },
 	{ "alias",	TARGET,	"klp_target_alias",	new_value },
 	{ "twin",	TARGET,	"klp_target_twin",	new_value },
