@@ -25,12 +25,14 @@ done
 "$SCRIPTS/rootfs.sh"
 
 # run SCENARIO: its last transition may have to wait long, and a variant kernel
-# is slow.
+# is slow and large.
 run() {
-	local name=$1 seconds=$((minutes * 60)) boot
+	local name=$1 seconds=$((minutes * 60)) memory=1024 boot
+
+	[[ -z $VARIANT ]] || memory=2048
 
 	boot=$(sed -n 's/#.*//; s/^boot: *//p' "$folder/$name" | tr '\n' ' ')
-	"$SCRIPTS/vm.sh" -n "torture-$name$VARIANT" -t $((seconds * 2 + 300)) -m 1024 \
+	"$SCRIPTS/vm.sh" -n "torture-$name$VARIANT" -t $((seconds * 2 + 600)) -m $memory \
 		-k "$boot" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
 }
 
