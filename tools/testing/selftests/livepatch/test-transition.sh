@@ -334,7 +334,7 @@ text_updates() {
 		done
 	done &
 	started+=($!)
-	storm fork
+	KLP_ROUNDS=${KLP_ROUNDS:-5} storm fork
 }
 
 # The idle loop calls it, on each CPU.
