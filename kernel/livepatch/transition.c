@@ -272,12 +272,29 @@ static unsigned int klp_count_attached(void)
 	return nr;
 }
 
+/*
+ * A patch replaces those that are older. When its disabling is turned round there
+ * are none any more, but there may be patches above it, which stay.
+ */
+static bool klp_replaces(const struct klp_patch *patch, struct klp_patch *old)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	if (!patch->replace || old == patch)
+		return false;
+	list_for_each_entry_continue(old, &klp_patches, list) {
+		if (old == patch)
+			return true;
+	}
+	return false;
+}
+
 /* Whether no task uses @old any more when all have come to @goal of @patch. */
 static bool klp_leaves_patch(struct klp_patch *patch, int goal, struct klp_patch *old)
 {
 	if (goal == KLP_TRANSITION_UNPATCHED)
 		return old == patch;
-	return patch->replace && old != patch;
+	return klp_replaces(patch, old);
 }
 
 /*
@@ -681,13 +698,12 @@ static void klp_complete_patching(struct klp_patch *patch, struct list_head *don
 	struct klp_patch *old, *next;
 	struct klp_object *obj;
 
-	if (patch->replace) {
-		list_for_each_entry(old, &klp_patches, list) {
-			if (old != patch)
-				klp_detach(old);
-		}
-		klp_detach_noops(patch);
+	list_for_each_entry(old, &klp_patches, list) {
+		if (klp_replaces(patch, old))
+			klp_detach(old);
 	}
+	if (patch->replace)
+		klp_detach_noops(patch);
 	klp_settle(patch);
 	klp_sites_sweep();
 	klp_tasks_leave();
@@ -699,14 +715,12 @@ static void klp_complete_patching(struct klp_patch *patch, struct list_head *don
 	klp_for_each_object(patch, obj)
 		klp_callback_post_patch(obj);
 
-	if (patch->replace) {
-		list_for_each_entry_safe(old, next, &klp_patches, list) {
-			if (old == patch)
-				continue;
-			klp_step(old, KLP_REPLACE);
-			klp_patch_delist(old);
-			list_add_tail(&old->list, done);
-		}
+	list_for_each_entry_safe(old, next, &klp_patches, list) {
+		if (!klp_replaces(patch, old))
+			continue;
+		klp_step(old, KLP_REPLACE);
+		klp_patch_delist(old);
+		list_add_tail(&old->list, done);
 	}
 }
 

@@ -269,12 +269,11 @@ make_rela() {
 
 # ---- the kernel's log: only where a line is what is tested ----
 
-# Begin to look at the core's messages.
+# Begin to look at the core's messages. Process numbers come back.
 log_begin() {
-	log_mark="livepatch test $BASHPID.$((++log_marks))"
+	log_mark="livepatch test $BASHPID at $EPOCHREALTIME"
 	echo "$log_mark" >/dev/kmsg
 }
-log_marks=0
 
 # What the core has said since.
 log_lines() {

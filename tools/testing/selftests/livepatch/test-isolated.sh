@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A user task that runs on an isolated CPU does not enter the kernel by itself.
-# Needs a CPU in nohz_full= and in isolcpus= on the kernel's command line, or any
-# task may wake it, and CONFIG_SCHED_DEBUG.
+# Needs a CPU in nohz_full= on the kernel's command line, and CONFIG_SCHED_DEBUG.
 
 # scenario calls what is here.
 # shellcheck disable=SC2317
@@ -109,15 +108,39 @@ left_alone() {
 	remove klp_patch_v1
 }
 
+# keep_away PID: and all that it starts, until the affinity is given back.
+declare -A affinity
+keep_away() {
+	local mask
+
+	mask=$(taskset -p "$1" 2>/dev/null) || return
+	mask=${mask##* }
+	((0x$mask & ~(1 << CPU))) || return
+	taskset -p "$(printf %x $((0x$mask & ~(1 << CPU))))" "$1" >/dev/null 2>&1 || return
+	affinity[$1]=$mask
+}
+
+# From that CPU: the scheduler stops the server once more, and warns if it does not
+# run, as on an idle CPU.
+set_fair_server() {
+	taskset -c "$CPU" bash -c "echo $1 >$FAIR_SERVER"
+}
+
 nudge_isolated=$(<"$NUDGE")
-[[ -n $CPU && $(</sys/devices/system/cpu/isolated) == "$CPU" ]] ||
-	skip_all "no CPU is isolated; boot with nohz_full=1 isolcpus=domain,1"
-# The server for fair tasks interrupts them each second.
+[[ -n $CPU ]] || skip_all "no CPU is isolated; boot with nohz_full=1"
+# The scheduler takes no notice of nohz_full: whoever can move has to stay away. Its
+# server for fair tasks interrupts them each second.
 runtime=$(<"$FAIR_SERVER")
-echo 0 >"$FAIR_SERVER"
+set_fair_server 0
+for task in /proc/[0-9]*; do
+	keep_away "${task#/proc/}"
+done
 scenario "an idle CPU is woken" idle
 scenario "with nudge_isolated, it switches at once" nudged
 scenario "without, it switches when it enters the kernel" left_alone
 echo "$nudge_isolated" >"$NUDGE"
-echo "$runtime" >"$FAIR_SERVER"
+set_fair_server "$runtime"
+for pid in "${!affinity[@]}"; do
+	taskset -p "${affinity[$pid]}" "$pid" >/dev/null 2>&1
+done
 finish

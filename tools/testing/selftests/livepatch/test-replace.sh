@@ -188,6 +188,29 @@ memory() {
 }
 SIZES="kmalloc-32 kmalloc-64 kmalloc-96 kmalloc-128 kmalloc-192 kmalloc-256 kmalloc-512"
 
+# Its disabling is turned round: it has replaced nobody above it, whose tasks do not
+# block, either.
+below_newer() {
+	load klp_target
+	enable klp_patch_v3 replace=1 funcs=value,sleep
+	enable klp_patch_v2 funcs=value,deep
+	reader sleep
+	reader deep
+	sleepers 2
+	echo 0 >"$R/enabled"
+	file_is "$R/transition" 1
+	echo 1 >"$R/enabled"
+	wait_patched klp_patch_v3
+	is "$(value value)" 2 "version"
+	file_is "$LIVEPATCH/klp_patch_v2/enabled" 1
+	unload_gets EAGAIN klp_patch_v2
+	release
+	wait
+	remove klp_patch_v2
+	is "$(value value)" 3 "version"
+	remove klp_patch_v3
+}
+
 # made_by COMMAND...: how many times the core allocates memory meanwhile.
 made_by() {
 	echo >"$TRACING/trace"
@@ -243,6 +266,7 @@ scenario "a module that comes later" late_module
 scenario "a module that comes in the middle" late_module_in_transition
 scenario "positions 0 and 1 are one function" position
 scenario "two names are one function" other_name
+scenario "is disabled below a newer patch, and turned back" below_newer
 scenario "one no-op for a function of several patches" one_noop
 scenario "a replacement that fails changes nothing" failed_replace
 scenario "a replacement shows its own functions only" own_files
