@@ -425,3 +425,7 @@ static int __init klp_init(void)
 	return 0;
 }
 module_init(klp_init);
+
+#ifdef CONFIG_KLP_KUNIT_TEST
+#include "tests/core_kunit.h"
+#endif

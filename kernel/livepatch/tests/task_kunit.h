@@ -15,6 +15,8 @@
 #include <linux/random.h>
 #include <linux/stop_machine.h>
 
+#include <asm/switch_to.h>
+
 static unsigned long klp_task_seed;
 module_param_named(task_seed, klp_task_seed, ulong, 0444);
 MODULE_PARM_DESC(task_seed, "Repeat the random test of the pending count with this seed (default: 0, a new one)");
@@ -403,6 +405,34 @@ static void klp_test_visit(struct kunit *test)
 	klp_test_end();
 }
 
+#ifdef CONFIG_X86_64
+/* A stack that leads nowhere shows nothing that is to be left, and says nothing. */
+static void klp_test_unreliable(struct kunit *test)
+{
+	struct task_struct *task = klp_test_task(test, KLP_TEST_OLD);
+	void *stack = kunit_kzalloc(test, THREAD_SIZE, GFP_KERNEL);
+	struct inactive_task_frame *frame = stack + THREAD_SIZE / 2;
+	unsigned long hit;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, stack);
+	frame->ret_addr = (unsigned long)stack;
+	task->stack = stack;
+	refcount_set(&task->stack_refcount, 2);
+	task->thread.sp = (unsigned long)frame;
+
+	klp_test_begin();
+	rcu_assign_pointer(klp_ranges, &klp_test_no_ranges);
+	scoped_guard(preempt)
+		err = klp_check_stack(task, &hit);
+	rcu_assign_pointer(klp_ranges, NULL);
+	klp_test_end();
+
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	KUNIT_EXPECT_EQ(test, hit, 0);
+}
+#endif
+
 /* ---- random orders of everything ---- */
 
 #define KLP_TEST_TASKS	12
@@ -778,6 +808,9 @@ static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_no_goal),
 	KUNIT_CASE_PARAM(klp_test_fork, klp_fork_gen_params),
 	KUNIT_CASE_PARAM(klp_test_visit, klp_visit_gen_params),
+#ifdef CONFIG_X86_64
+	KUNIT_CASE(klp_test_unreliable),
+#endif
 	KUNIT_CASE(klp_test_idle_numbers),
 	KUNIT_CASE(klp_test_exit_zone),
 	KUNIT_CASE(klp_test_world),
