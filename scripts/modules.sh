@@ -40,6 +40,13 @@ copy() {
 		--exclude='Module.symvers' --exclude='modules.order' "$@" "$to/")
 }
 
+# Modules refer to types of the kernel by number. kbuild does not make those of external
+# modules anew when the kernel's change.
+drop_stale_types() {
+	grep -qx 'CONFIG_DEBUG_INFO_BTF_MODULES=y' "$KERNEL/.config" || return 0
+	find "$STAGE" -path '*src/*' -name '*.ko' ! -newer "$KERNEL/vmlinux" -delete
+}
+
 kernel_modules() {
 	rm -rf "${root:?}/lib"
 	kmake modules_install INSTALL_MOD_PATH="$root" INSTALL_MOD_STRIP=1
@@ -110,6 +117,7 @@ stock_samples() {
 
 (($#)) || set -- samples selftests
 mkdir -p "$root/klp"
+drop_stale_types
 phase "install kernel modules" "modules$VARIANT" kernel_modules
 for what; do
 	case $what in
