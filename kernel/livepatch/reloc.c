@@ -406,7 +406,8 @@ static bool klp_patch_has_object(struct klp_patch *patch, const char *objname)
 	struct klp_object *obj;
 
 	klp_for_each_object(patch, obj) {
-		if (!strcmp(klp_object_label(obj), objname))
+		/* One that was made for no-ops goes with them. */
+		if (!obj->dynamic && !strcmp(klp_object_label(obj), objname))
 			return true;
 	}
 	return false;

@@ -65,6 +65,22 @@ comes_and_goes() {
 	remove klp_rela
 }
 
+# The object that is made for a no-op is none of the patch's own.
+other_object() {
+	local lines
+
+	make_rela
+	load klp_target
+	enable klp_patch_v1 funcs=value
+	log_begin
+	is "$(./klp_module load "$RELA" replace=1 no_target=1)" EINVAL "loading klp_rela"
+	lines=$(log_lines)
+	is "$(wc -l <<<"$lines")" 1 "number of lines in the log ($lines)"
+	matches "$lines" "klp_rela.*klp_target" "the log"
+	is "$(value value)" 1 "version"
+	remove klp_patch_v1
+}
+
 # A structure that is over may be used again; the module may have gone meanwhile.
 enabled_again() {
 	local i
@@ -176,6 +192,7 @@ scenario "blank when the module goes, applied when it returns" comes_and_goes
 scenario "applied again after the patch was disabled" enabled_again
 scenario "code and constants are protected all the time" always_protected
 
+scenario "a section of an object that only an earlier patch has" other_object
 scenario "a section without an object" malformed EINVAL 1 "klp_rela.*'$S.'.*malformed" section=$S.
 scenario "a section without a section" malformed EINVAL 1 "klp_rela.*'$S.vmlinux.'.*malformed" section=$S.vmlinux.
 scenario "a section with no name of the kind" malformed EINVAL 1 "klp_rela.*'.rela.text'.*malformed" section=.rela.text

@@ -118,8 +118,19 @@ static const struct kernel_param_ops again_ops = {
 module_param_cb(again, &again_ops, &again_result, 0600);
 MODULE_PARM_DESC(again, "Enable the patch after it was disabled");
 
+static bool replace;
+module_param(replace, bool, 0400);
+MODULE_PARM_DESC(replace, "Take over from all other patches");
+
+static bool no_target;
+module_param(no_target, bool, 0400);
+MODULE_PARM_DESC(no_target, "Have no object for klp_target");
+
 static int __init rela_init(void)
 {
+	patch.replace = replace;
+	if (no_target)
+		objs[1] = (struct klp_object){};
 	return klp_enable_patch(&patch);
 }
 
