@@ -49,7 +49,8 @@ static bool klp_in_init_text(const struct module *mod, unsigned long addr)
  *
  * Context: klp_mutex held; may sleep.
  * Return: 0, an error of klp_symbols_bind() or klp_relocs_apply(), or -EINVAL
- * if a function cannot be traced. On error the object is not bound.
+ * if a function cannot be traced or @mod carries a patch. On error the object is
+ * not bound.
  */
 int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct module *mod)
 {
@@ -57,6 +58,16 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 	int err;
 
 	lockdep_assert_held(&klp_mutex);
+
+	/*
+	 * It would go while tasks are in functions that replace its own: what its
+	 * tasks leave are its functions, not those.
+	 */
+	if (mod && is_livepatch_module(mod)) {
+		pr_err("patch '%s': object '%s': a patch module cannot be patched\n",
+		       patch->mod->name, obj->name);
+		return -EINVAL;
+	}
 
 	if (mod) {
 		err = klp_relocs_apply(patch, obj);

@@ -62,6 +62,19 @@ in_use() {
 	remove klp_patch_v1
 }
 
+# It would go while tasks are in what replaces its functions.
+patch_of_patch() {
+	local lines
+
+	enable klp_patch_v1 funcs=cmdline
+	log_begin
+	load_gets EINVAL klp_bad bad=patch-module
+	lines=$(log_lines)
+	is "$(wc -l <<<"$lines")" 1 "number of lines in the log ($lines)"
+	matches "$lines" "klp_bad.*klp_patch_v1.*a patch module cannot be patched" "the log"
+	remove klp_patch_v1
+}
+
 # A structure that is over may be used again: nothing refers to it any more.
 enabled_after_removal() {
 	local i
@@ -225,6 +238,7 @@ scenario "a patch without a module" bad null-mod EINVAL ""
 scenario "a patch with objects NULL" bad null-objs EINVAL "klp_bad"
 scenario "a patch with no objects" bad no-objs EINVAL "klp_bad"
 scenario "an object with functions NULL" bad null-funcs EINVAL "klp_bad.*klp_target"
+scenario "an object that is a patch module" patch_of_patch
 scenario "a good patch after bad ones" good_afterwards
 scenario "a module that is not marked as a livepatch" unmarked
 scenario "a patch that is in use" in_use patch -22 "klp_patch_v1.*already enabled"

@@ -59,6 +59,8 @@ static const struct bad_case {
 		{ { { NULL, new_func } } } },
 	{ "empty-name",		{ NULL },
 		{ { { "", new_func } } } },
+	{ "patch-module",	{ "klp_patch_v1" },
+		{ { { "new_value", new_func } } } },
 	{ "slash-name",		{ NULL },
 		{ { { "cmdline/proc_show", new_func } } } },
 	{ "long-name",		{ NULL },
