@@ -201,7 +201,8 @@ static int klp_check_patch(struct klp_patch *patch)
  * Context: process context, may sleep. Takes klp_mutex.
  * Return:
  * * 0: the transition to @patch has begun
- * * -EINVAL: a structure is incomplete, has something twice or is in use; the
+ * * -EINVAL: a structure is incomplete, has something twice, is in use or was
+ *   forced out; a module to be patched carries a patch itself; the
  *   module is not marked with MODULE_INFO(livepatch, "Y"); the patch's states
  *   do not fit those of earlier patches; a function's name is ambiguous, or it
  *   is there by two names, or cannot be traced; a replacement is not in the module's text

@@ -168,7 +168,7 @@ static int klp_check_in_use(const struct klp_patch *patch, struct klp_patch *oth
  * @patch: what a module handed in; @patch->mod is good
  *
  * Context: klp_mutex held.
- * Return: 0, -EINVAL if something is missing, empty or already in use,
+ * Return: 0, -EINVAL if something is missing, empty, already in use, or forced out,
  * -ENAMETOOLONG if a name cannot be any symbol's or module's, or -EEXIST if a
  * patch of the same name is there. The reason is in the log.
  */
@@ -180,6 +180,12 @@ int klp_patch_check(struct klp_patch *patch)
 
 	lockdep_assert_held(&klp_mutex);
 
+	/* Tasks may still be in its functions, and need what these refer to. */
+	if (patch->forced) {
+		pr_err("patch '%s' was forced out and cannot be enabled again\n",
+		       patch->mod->name);
+		return -EINVAL;
+	}
 	if (klp_object_is_end(patch->objs)) {
 		pr_err("patch '%s' has no objects\n", patch->mod->name);
 		return -EINVAL;
@@ -343,10 +349,9 @@ static void klp_object_init(struct klp_patch *patch, struct klp_object *obj)
 {
 	/*
 	 * The structures may have been a patch before. Then late relocations are
-	 * still applied, which would be in the way of applying them again. Tasks
-	 * may be in the code of a patch that was forced out: it has to keep them.
+	 * still applied, which would be in the way of applying them again.
 	 */
-	if (obj->mod && !patch->forced)
+	if (obj->mod)
 		klp_relocs_clear(patch, obj);
 	obj->patch = patch;
 	obj->mod = NULL;
@@ -365,6 +370,7 @@ static void klp_func_init(struct klp_object *obj, struct klp_func *func)
 	func->old = (struct klp_extent){};
 	func->old_cold = (struct klp_extent){};
 	func->new = (struct klp_extent){};
+	func->new_cold = (struct klp_extent){};
 	func->nop = false;
 	list_add_tail(&func->node, &obj->func_list);
 }
@@ -472,8 +478,6 @@ int klp_patch_build(struct klp_patch *patch)
 		for (func = obj->funcs; !klp_func_is_end(func); func++)
 			klp_func_init(obj, func);
 	}
-	/* Not before: klp_object_init() asks about the earlier life. */
-	patch->forced = false;
 
 	err = klp_keys_collect(&keys, patch);
 	if (err)

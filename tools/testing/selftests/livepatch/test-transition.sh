@@ -303,6 +303,8 @@ forced_out() {
 	echo 1 >"$LIVEPATCH/klp_patch_forced/force"
 	wait_gone klp_patch_forced
 	unload_gets EAGAIN klp_patch_forced
+	echo patch >/sys/module/klp_patch_forced/parameters/again
+	is "$(param klp_patch_forced again)" -22 "the result of enabling it again"
 	is "$(value value) $(cmdline)" "0 1" "versions"
 	remove klp_patch_v1
 	release
