@@ -57,6 +57,7 @@ struct klp_func {
 	struct klp_extent old;		/* nowhere while the object is not there */
 	struct klp_extent old_cold;	/* its cold part, and those of its namesakes */
 	struct klp_extent new;
+	struct klp_extent new_cold;	/* cold parts of all functions of its module */
 	bool nop;			/* ours: leads back to the original */
 };
 

@@ -29,20 +29,26 @@
 /* No function is as large; what is has no symbol behind it. */
 #define KLP_SIZE_MAX	SZ_16M
 
+static bool klp_is_cold(const char *name, size_t len)
+{
+	const size_t suffix = strlen(KLP_COLD_SUFFIX);
+
+	return len > suffix && !memcmp(name + len - suffix, KLP_COLD_SUFFIX, suffix);
+}
+
 /*
  * The hash and the length of a symbol's name without that suffix, and whether it
  * had one.
  */
 static u32 klp_hash_symbol(const char *name, size_t *len, bool *cold)
 {
-	const size_t suffix = strlen(KLP_COLD_SUFFIX);
 	u64 hashlen = hashlen_string(NULL, name);
 
 	*len = hashlen_len(hashlen);
-	*cold = *len > suffix && !memcmp(name + *len - suffix, KLP_COLD_SUFFIX, suffix);
+	*cold = klp_is_cold(name, *len);
 	if (!*cold)
 		return hashlen_hash(hashlen);
-	*len -= suffix;
+	*len -= strlen(KLP_COLD_SUFFIX);
 	return full_name_hash(NULL, name, *len);
 }
 
@@ -393,10 +399,12 @@ static int klp_extent_cmp(const void *a, const void *b)
  * struct klp_layout - a pass over a module's symbols for the sizes of functions
  * @extent:	the functions; their addresses are known
  * @nr:		so many
+ * @cold:	the cold parts of whatever functions
  */
 struct klp_layout {
 	struct klp_extent **extent;
 	unsigned int nr;
+	struct klp_range cold;
 };
 
 /* A symbol ends the last function that starts before it. */
@@ -408,6 +416,12 @@ static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 	cond_resched();
 	if (!*name || is_mapping_symbol(name))
 		return 0;
+
+	if (klp_is_cold(name, strlen(name))) {
+		if (!layout->cold.first || addr < layout->cold.first)
+			layout->cold.first = addr;
+		layout->cold.last = max(layout->cold.last, addr);
+	}
 
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
@@ -522,6 +536,7 @@ static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
 {
 	struct klp_layout layout = {};
+	struct klp_extent cold;
 	struct klp_func *func;
 	int err = 0;
 
@@ -548,7 +563,16 @@ static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
 		err = -ENOENT;
 	}
 	kvfree(layout.extent);
-	return err;
+	if (err)
+		return err;
+
+	/* Which of them belongs to which function, no name of ours tells. */
+	cold = klp_symbol_extent(&layout.cold);
+	klp_for_each_func(obj, func) {
+		if (!func->nop)
+			func->new_cold = cold;
+	}
+	return 0;
 }
 
 /**

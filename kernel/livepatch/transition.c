@@ -245,10 +245,12 @@ static void klp_add_original(struct klp_ranges *ranges, const struct klp_func *f
 
 static void klp_add_version(struct klp_ranges *ranges, const struct klp_func *func)
 {
-	if (func->nop)
+	if (func->nop) {
 		klp_add_original(ranges, func);
-	else
+	} else {
 		klp_add_extent(ranges, &func->new);
+		klp_add_extent(ranges, &func->new_cold);
+	}
 }
 
 static unsigned int klp_count_patches(void)
@@ -324,7 +326,7 @@ static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
 	struct klp_object *obj;
 	struct klp_func *func, *below;
 
-	/* At most a window, an original and its cold part for each. */
+	/* At most a window, an original or a version, and its cold part for each. */
 	ranges = klp_ranges_alloc(3 * klp_count_attached());
 	if (!ranges)
 		return NULL;

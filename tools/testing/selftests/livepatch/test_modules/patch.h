@@ -134,6 +134,26 @@ static int new_deep(struct klp_test *test)
 	return err ?: PATCH_VERSION;
 }
 
+/* The compiler moves what leads to a cold function: new_split.cold. */
+[[gnu::cold]] static noinline int split_nap(struct klp_test *test)
+{
+	int err = test->nap(test);
+
+	barrier();
+	return err;
+}
+
+static int new_split(struct klp_test *test)
+{
+	int err = -EINVAL;
+
+	if (READ_ONCE(test->nap)) {
+		err = split_nap(test);
+		barrier();
+	}
+	return err ?: PATCH_VERSION;
+}
+
 static int new_cold(struct klp_test *test)
 {
 	int err = test->nap(test);
@@ -186,6 +206,7 @@ static const struct {
 	{ "alias",	TARGET,	"klp_target_alias",	new_value },
 	{ "twin",	TARGET,	"klp_target_twin",	new_value },
 	{ "sleep",	TARGET,	"klp_target_sleep",	new_sleep },
+	{ "split",	TARGET,	"klp_target_sleep",	new_split },
 	{ "tail",	TARGET,	"klp_target_sleep",	new_tail },
 	{ "deep",	TARGET,	"klp_target_deep",	new_deep },
 	{ "cold",	TARGET,	"klp_target_cold",	new_cold },
