@@ -124,7 +124,8 @@ relocs_of_module() {
 	make_rela
 	is "$(./klp_module load "$RELA")" ok "loading klp_rela"
 	wait_patched klp_rela
-	nth "" "load $M/klp_target.ko" "is $TARGET/value $FOUND; unload klp_target"
+	# The module's own files may be what there was no memory for.
+	nth "" "load $M/klp_target.ko" "is $LIVEPATCH/klp_rela/klp_target/patched 1; unload klp_target"
 }
 
 # The only functions of the patch: the ftrace_ops goes with them.
