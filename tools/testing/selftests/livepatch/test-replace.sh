@@ -124,6 +124,19 @@ position() {
 	remove klp_patch_v3
 }
 
+# Each of two functions of one name goes back, for those who have switched.
+two_of_one_name() {
+	load klp_target
+	enable klp_patch_v1 funcs=twin:1,twin:2,sleep
+	reader sleep
+	sleepers 1
+	load klp_patch_v3 replace=1 funcs=value
+	file_is "$R/transition" 1
+	is "$(value twin1) $(value twin2)" "-1 -2" "the originals"
+	release
+	wait_patched klp_patch_v3
+}
+
 # By another name it is still the same function.
 other_name() {
 	load klp_target
@@ -265,6 +278,7 @@ scenario "is reversed half-way" reversed
 scenario "a module that comes later" late_module
 scenario "a module that comes in the middle" late_module_in_transition
 scenario "positions 0 and 1 are one function" position
+scenario "two functions of one name" two_of_one_name
 scenario "two names are one function" other_name
 scenario "is disabled below a newer patch, and turned back" below_newer
 scenario "one no-op for a function of several patches" one_noop

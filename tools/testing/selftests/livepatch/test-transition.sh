@@ -261,7 +261,7 @@ reversed_at_the_end() {
 	background bash -c "echo 0 >$P/enabled"
 	wait_state "$pid" D
 	kill -9 "$old"
-	wait "$old" || true
+	wait "$old" 2>/dev/null || true
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
 	wait "$pid"
 	file_is "$P/enabled" 0
