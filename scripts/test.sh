@@ -10,7 +10,7 @@
 # Environment: TESTS="NAME..."	only these selftests, KUnit suites and samples
 #		CONFIG=NAME	on that variant of the kernel
 #		PARAMS="P..."	more parameters for the kernel, such as preempt=full
-#		LIMIT=SECONDS	for the whole run in the guest (1800, or 7200 with checkers)
+#		LIMIT=SECONDS	for the whole run in the guest (2700, or 7200 with checkers)
 #		CASES=N SEED=N	for test-fuzz.sh: how many, and which
 
 . "$(dirname "$0")/lib.sh"
@@ -25,7 +25,7 @@ isolated=test-isolated.sh
 # again and again is done less often. Time is counted in instructions: no wait is
 # too short for a slow machine, and where nobody runs, as while the releases of
 # kobjects are delayed, it passes at once.
-limit=1800
+limit=2700
 vm=(-k "kasan_multi_shot ${PARAMS:-}")
 run=(env FUZZ_CASES="${CASES:-}" FUZZ_SEED="${SEED:-}" ./test)
 if [[ ${CONFIG:-} == @(debug|kcsan|fault) ]]; then
