@@ -14,7 +14,7 @@
 #
 # Environment: ONLY="NAME..."	only these (patterns of the shell)
 #		CONFIG=NAME	only those that this variant of the kernel has to notice
-#		LIMIT=SECONDS	for one run in the guest (300)
+#		LIMIT=SECONDS	for one run in the guest (300, of a variant 1800)
 #		AGAIN=1		also those that have a result
 #		KEEP=1		go by the mutation alone, whatever else has changed
 
@@ -106,9 +106,10 @@ watch_guest() {
 
 # run_tests LOG SCENARIO TEST...: in the guest. Freed memory is poisoned there.
 run_tests() {
-	local log=$1 scenario=$2 limit=${LIMIT:-300} kunit=0 test ran options=()
+	local log=$1 scenario=$2 limit=${LIMIT:-${CONFIG:+1800}} kunit=0 test ran options=()
 	shift 2
 
+	limit=${limit:-300}
 	# Without a suite among them KUnit need not run, and alone it is quick.
 	[[ " $* " == *.sh\ * ]] || limit=$((limit < 120 ? limit : 120))
 	for test; do
@@ -226,6 +227,20 @@ for file in "$LIST"/*.patch; do
 done
 ((${#names[@]} + ${#variants[@]})) || die "no mutation is named ${ONLY:-at all}"
 
+# Scenarios that take part, as one expression; empty if it is all of any test.
+scenarios_of() {
+	local name scenario all=''
+
+	for name; do
+		[[ $(noticed_by "$name") == *.sh* ]] || continue
+		scenario=$(scenario_of "$name")
+		[[ -n $scenario ]] || return 0
+		all+=${all:+|}$scenario
+	done
+	printf '%s' "$all"
+}
+scenarios=$(scenarios_of "${names[@]}")
+
 todo=() tests=() isolated=() tortures=()
 for name in "${names[@]}"; do
 	if [[ -z ${AGAIN:-} && $(known "$name" "$(key "$LIST/$name.patch")") == [ks]* ]]; then
@@ -235,7 +250,7 @@ for name in "${names[@]}"; do
 	torture=$(noticed_by "$name")
 	if [[ $torture == torture\ * ]]; then
 		if [[ $'\n'$(printf '%s\n' "${tortures[@]}")$'\n' != *$'\n'"$torture"$'\n'* &&
-			$(known "unmutated $torture" "$(key <<<"$torture")") != survived ]]; then
+			$(known "unmutated $torture" "$(key <<<"$torture $scenarios")") != survived ]]; then
 			tortures+=("$torture")
 		fi
 		continue
@@ -246,7 +261,7 @@ for name in "${names[@]}"; do
 		layers) ;;
 		*)
 			if [[ " ${tests[*]} ${isolated[*]} " != *" $test "* &&
-				$(known "unmutated $test" "$(key <<<"$test")") != survived ]]; then
+				$(known "unmutated $test" "$(key <<<"$test $scenarios")") != survived ]]; then
 				# It wants a boot of its own.
 				if [[ $test == test-isolated.sh ]]; then
 					isolated=("$test")
@@ -274,9 +289,9 @@ if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
 	attempt build_kernel >"$LOG/mutants-build.log" 2>&1
 	((!rc)) || die "the core cannot be built, see $LOG/mutants-build.log"
 	result=survived reason=''
-	((!${#tests[@]})) || run_tests "$LOG/mutants-none.log" '' "${tests[@]}"
+	((!${#tests[@]})) || run_tests "$LOG/mutants-none.log" "$scenarios" "${tests[@]}"
 	[[ $result != survived ]] || ((!${#isolated[@]})) ||
-		run_tests "$LOG/mutants-none.log" '' "${isolated[@]}"
+		run_tests "$LOG/mutants-none.log" "$scenarios" "${isolated[@]}"
 	for torture in "${tortures[@]}"; do
 		[[ $result == survived ]] || break
 		# shellcheck disable=SC2086 # words: torture SCENARIO SEED
@@ -285,7 +300,7 @@ if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
 	printf '%6s s  %s\n' "$(seconds $(($(now_ms) - since)))" "${reason:-passes}"
 	[[ $result == survived ]] || die "the core fails unmutated, see $LOG/mutants-none.log"
 	for test in "${tests[@]}" "${isolated[@]}" "${tortures[@]}"; do
-		record "unmutated $test" "$(key <<<"$test")" "$since"
+		record "unmutated $test" "$(key <<<"$test $scenarios")" "$since"
 	done
 fi
 
