@@ -57,7 +57,7 @@ struct klp_func {
 	struct klp_extent old;		/* nowhere while the object is not there */
 	struct klp_extent old_cold;	/* its cold part, and those of its namesakes */
 	struct klp_extent new;
-	struct klp_extent new_cold;	/* cold parts of all functions of its module */
+	struct klp_extent new_cold;	/* all cold parts of the patch module */
 	bool nop;			/* ours: leads back to the original */
 };
 
@@ -136,7 +136,7 @@ struct klp_patch {
 	struct kobject kobj;
 	struct completion kobj_gone;	/* last reference to @kobj dropped */
 	int phase;			/* enum klp_phase, read locklessly by sysfs */
-	bool forced;			/* tasks may still be in its code: keep the module */
+	bool forced;			/* never reset: tasks may be in its code, keep the module */
 	ktime_t phase_since;		/* when @phase was entered */
 };
 

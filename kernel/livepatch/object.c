@@ -60,8 +60,9 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 	lockdep_assert_held(&klp_mutex);
 
 	/*
-	 * It would go while tasks are in functions that replace its own: what its
-	 * tasks leave are its functions, not those.
+	 * When its patch goes, it is waited for tasks with its functions on their
+	 * stacks. One that a redirection has led from there to our function has
+	 * none, but may call them.
 	 */
 	if (mod && is_livepatch_module(mod)) {
 		pr_err("patch '%s': object '%s': a patch module cannot be patched\n",

@@ -56,7 +56,7 @@ static char *image;
 static size_t image_size;
 
 static int max_patches = 4;
-static int bound = 20;		/* seconds for a transition */
+static int bound = 20;		/* seconds to name a blocker; 4 times to end */
 
 static FILE *actions_log, *outcomes_log;
 static unsigned int action;

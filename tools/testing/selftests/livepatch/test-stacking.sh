@@ -28,15 +28,15 @@ down() {
 	done
 }
 
-# A task in the version of the patch below blocks; who is below that does not.
+# below_blocks FUNCTION PLACE: a task in the version of the patch below blocks there.
 below_blocks() {
 	load klp_target
-	enable klp_patch_v1 funcs=sleep,value
+	enable klp_patch_v1 funcs="$1",value
 	reader sleep
 	sleepers 1
 	load klp_patch_v2 funcs=sleep,value
 	file_is "$LIVEPATCH/klp_patch_v2/transition" 1
-	blocked_by "$pid" user new_sleep
+	blocked_by "$pid" user "$2"
 	is "$(value value)" 2 "version"
 	# Back, and nobody is in the way.
 	echo 0 >"$LIVEPATCH/klp_patch_v2/enabled"
@@ -44,19 +44,6 @@ below_blocks() {
 	is "$(value value)" 1 "version"
 	release
 	remove klp_patch_v1
-}
-
-# Nothing of the function itself is on the stack then.
-below_cold_blocks() {
-	load klp_target
-	enable klp_patch_v1 funcs=split,value
-	reader sleep
-	sleepers 1
-	load klp_patch_v2 funcs=sleep,value
-	file_is "$LIVEPATCH/klp_patch_v2/transition" 1
-	blocked_by "$pid" user new_split.cold
-	release
-	wait_patched klp_patch_v2
 }
 
 # A patch in the middle goes while a task is in the one on top of it.
@@ -110,8 +97,8 @@ for order in "1 2 3" "1 3 2" "2 1 3" "2 3 1" "3 1 2" "3 2 1"; do
 	# shellcheck disable=SC2086
 	scenario "disabled in the order $order" down $order
 done
-scenario "a task in the version below blocks" below_blocks
-scenario "a task in the cold part of the version below blocks" below_cold_blocks
+scenario "a task in the version below blocks" below_blocks sleep new_sleep
+scenario "a task in the cold part of the version below blocks" below_blocks split new_split.cold
 scenario "a task on top does not block a patch below" middle_goes
 scenario "positions 0 and 1 are one function" same_function
 scenario "two names are one function" same_place

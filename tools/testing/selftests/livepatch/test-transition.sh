@@ -265,7 +265,8 @@ reversed_at_the_end() {
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
 	wait "$pid"
 	file_is "$P/enabled" 0
-	# Again with the lock, behind those who have waited.
+	# This takes the lock, behind those who have waited for it.
+	echo 0 >"$STUCK"
 	file_is "$P/transition" 1
 	blocked_by "$new" user new_sleep
 	release "$OTHER"

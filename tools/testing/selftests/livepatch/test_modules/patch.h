@@ -271,12 +271,14 @@ static void hold(struct klp_object *obj)
 {
 	bool on;
 
-	do {
-		msleep(20);
+	for (;;) {
 		kernel_param_lock(THIS_MODULE);
 		on = !strcmp(strim(hold_call), obj->name ?: "vmlinux");
 		kernel_param_unlock(THIS_MODULE);
-	} while (on);
+		if (!on)
+			return;
+		msleep(20);
+	}
 }
 
 static int pre_patch(struct klp_object *obj)
