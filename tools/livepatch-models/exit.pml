@@ -30,6 +30,7 @@
  * breaks: -DNO_LAST_WAIT
  * breaks: -DONE_LAST_WAIT
  * breaks: -DNO_COUNT_BARRIER
+ * breaks: -DNO_WAIT_BARRIER
  */
 
 #define NR_CPUS	2
@@ -137,9 +138,12 @@ inline visit()
 
 inline wait_exiting()
 {
+#ifndef NO_WAIT_BARRIER
 	smp_mb(0);
+	exiting = load(0, EXITING);
+#endif
 	if
-	:: load(0, EXITING) ->
+	:: exiting ->
 		atomic {
 			smp_mb(0);
 			waits = section
@@ -160,7 +164,7 @@ inline wait_between_walks()
 
 active proctype owner()
 {
-	bool waits;
+	bool exiting, waits;
 
 	pending++;
 #ifdef WAIT_BEFORE_GOAL
@@ -168,6 +172,10 @@ active proctype owner()
 #endif
 	store(0, GOAL, NEW);
 
+#ifdef NO_WAIT_BARRIER
+	/* Before what the walks read: that they do not find the task. */
+	exiting = load(0, EXITING);
+#endif
 	visit();
 	wait_between_walks();
 	wait_between_walks();

@@ -17,7 +17,9 @@
  *
  * A task may have an old mark instead, one that was meant for a goal of the
  * past. It may then find any goal, also the new one before it is marked for it:
- * that is what the goal's own release is for.
+ * that is what the goal's own release is for, and the acquire of who reads it: an
+ * interrupt may call the function right behind the new state, before the mark is
+ * cleared.
  *
  * In the kernel: klp_tasks_open(), klp_mark(), klp_update_patch_state(),
  * klp_current_goal(), klp_unmark(), klp_ftrace_handler().
@@ -27,6 +29,7 @@
  * breaks: -DNO_RMB
  * breaks: -DPLAIN_MARK
  * breaks: -DOLD_MARK -DPLAIN_GOAL
+ * breaks: -DOLD_MARK -DNO_ACQUIRE
  */
 
 #define NR_CPUS	2
@@ -63,7 +66,7 @@ active proctype owner()
 
 active proctype task()
 {
-	byte mark, goal, seen;
+	byte mark, goal, seen, seen_in_irq;
 
 	/* klp_update_patch_state() */
 #ifdef NO_RMB
@@ -71,6 +74,9 @@ active proctype task()
 	mark = load(1, MARK);
 #else
 	mark = load(1, MARK);
+#ifdef NO_ACQUIRE
+	seen_in_irq = load(1, VERSION);
+#endif
 	goal = load(1, GOAL);
 #endif
 	if
@@ -85,6 +91,10 @@ active proctype task()
 	if
 	:: goal == NONE
 	:: else ->
+#ifndef NO_ACQUIRE
+		seen_in_irq = load(1, VERSION);
+#endif
+		assert(seen_in_irq == NEW);
 		/* klp_unmark() */
 		atomic { smp_mb(1); mem[MARK] = 0 }
 		seen = load(1, VERSION);
