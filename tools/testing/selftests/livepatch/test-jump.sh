@@ -376,6 +376,20 @@ refused_patch() {
 	look 1 jumps klp_patch_v1
 }
 
+# A function that somebody calls directly comes to the ops while that is enabled for
+# another one.
+direct_call_first() {
+	load klp_target
+	enable klp_patch_v1 funcs=cmdline
+	attach fexit
+	enable klp_patch_v2 funcs=value
+	is "$(<"$TARGET/direct")" "fexit shared" "the direct call"
+	look 2
+	remove klp_patch_v2
+	is "$(<"$TARGET/direct")" fexit "the direct call"
+	look 0
+}
+
 # The module comes and goes while patches for it are there.
 module_comes() {
 	enable klp_patch_v1 funcs=value
@@ -494,8 +508,8 @@ others() {
 
 	for what in "pairs fifo" "pairs lifo" "stacked klp_patch_v1 klp_patch_v2" \
 		"stacked klp_patch_v2 klp_patch_v1" reversed forced replaced \
-		replaced_by_nothing refused_patch module_comes module_comes_late \
-		ftrace_off_and_on stack storm; do
+		replaced_by_nothing refused_patch direct_call_first module_comes \
+		module_comes_late ftrace_off_and_on stack storm; do
 		# shellcheck disable=SC2086
 		scenario "${what//_/ }" $what
 		tracers_off
