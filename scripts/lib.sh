@@ -26,6 +26,14 @@ JOBS=$(nproc)
 # whose tick can stop, which it does only where the TSC is known to be right.
 ISOLATED=(-i -k 'nohz_full=1 tsc=reliable tsc_early_khz=1000000')
 
+# And for tests of a kernel that checkers make many times slower. Time is counted in
+# instructions: no wait is too short for a slow machine, and where nobody runs, as
+# while the releases of kobjects are delayed, it passes at once.
+CHECKED=()
+if [[ ${CONFIG:-} == @(debug|fault) ]]; then
+	CHECKED=(-i -k 'tsc=reliable tsc_early_khz=1000000')
+fi
+
 export BUILD
 mkdir -p "$BUILD" "$LOG"
 

@@ -14,7 +14,8 @@
 #
 # Environment: ONLY="NAME..."	only these (patterns of the shell)
 #		CONFIG=NAME	only those that this variant of the kernel has to notice
-#		LIMIT=SECONDS	for one run in the guest (300, of a variant 1800)
+#		LIMIT=SECONDS	for one run in the guest (300, of a variant 1800; 7200
+#				of the unmutated core)
 #		AGAIN=1		also those that have a result
 #		KEEP=1		go by the mutation alone, whatever else has changed
 
@@ -115,11 +116,12 @@ run_tests() {
 	for test; do
 		[[ $test == *.sh ]] || kunit=1
 	done
+	options=(${CHECKED[@]+"${CHECKED[@]}"})
 	[[ $* != test-isolated.sh ]] || options=("${ISOLATED[@]}")
 	rm -f "$log"
 	watch_guest "$log" "$limit" ${options[@]+"${options[@]}"} \
 		-k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
-		./test ours "$@"
+		${CONFIG:+kselftest_override_timeout="$limit"} ./test ours "$@"
 	[[ $result == survived ]] || return 0
 	for test; do
 		ran=$(grep -cF -e "selftests: $test" -e "kunit: $test." "$log") || true
@@ -289,7 +291,8 @@ if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
 	attempt build_kernel >"$LOG/mutants-build.log" 2>&1
 	((!rc)) || die "the core cannot be built, see $LOG/mutants-build.log"
 	result=survived reason=''
-	((!${#tests[@]})) || run_tests "$LOG/mutants-none.log" "$scenarios" "${tests[@]}"
+	((!${#tests[@]})) || LIMIT=${LIMIT:-7200} \
+		run_tests "$LOG/mutants-none.log" "$scenarios" "${tests[@]}"
 	[[ $result != survived ]] || ((!${#isolated[@]})) ||
 		run_tests "$LOG/mutants-none.log" "$scenarios" "${isolated[@]}"
 	for torture in "${tortures[@]}"; do

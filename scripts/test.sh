@@ -21,16 +21,14 @@ read -r -a tests <<<"${TESTS:-}"
 # It wants a boot of its own.
 isolated=test-isolated.sh
 
-# Checkers make a kernel many times slower. The tests are the same, but what is done
-# again and again is done less often. Time is counted in instructions: no wait is
-# too short for a slow machine, and where nobody runs, as while the releases of
-# kobjects are delayed, it passes at once.
+# Under checkers the tests are the same, but what is done again and again is done
+# less often.
 limit=2700
 vm=(-k "kasan_multi_shot ${PARAMS:-}")
 run=(env FUZZ_CASES="${CASES:-}" FUZZ_SEED="${SEED:-}" ./test)
-if [[ ${CONFIG:-} == @(debug|kcsan|fault) ]]; then
+if ((${#CHECKED[@]})); then
 	limit=7200
-	vm+=(-i -k 'tsc=reliable tsc_early_khz=1000000')
+	vm+=("${CHECKED[@]}")
 	run=(env kselftest_override_timeout="${LIMIT:-1800}" KLP_ROUNDS=10 "${run[@]:1}")
 fi
 
