@@ -108,6 +108,14 @@ kthread_preempted() {
 	echo stop >"$TARGET/kthread"
 }
 
+kthread_dozes() {
+	preempt voluntary || return 0
+	prepare
+	kthread doze
+	passes
+	passes
+}
+
 # Wait until a task's state in /proc is one of the given letters.
 wait_state() {
 	local end=$((SECONDS + 60))
@@ -582,6 +590,7 @@ scenario "CPU-bound user tasks switch" spinners
 scenario "a kthread that only calls cond_resched() switches" kthread_passes resched
 scenario "a kthread that sleeps elsewhere switches" kthread_passes idle
 scenario "a kthread that is only preempted switches" kthread_preempted
+scenario "a kthread that runs until it sleeps switches" kthread_dozes
 scenario "a stopped task switches" stopped
 scenario "a traced task switches" traced
 scenario "a frozen task switches" frozen

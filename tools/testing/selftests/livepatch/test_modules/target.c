@@ -333,6 +333,17 @@ static int call_thread(void *data)
 	return 0;
 }
 
+/* Seen running, and not preempted unless preempt=full: it switches as it goes to sleep. */
+static int doze_thread(void *data)
+{
+	while (!kthread_should_stop()) {
+		klp_target_value();
+		mdelay(50);
+		schedule_timeout_uninterruptible(1);
+	}
+	return 0;
+}
+
 static int pair_thread(void *data)
 {
 	while (!kthread_should_stop()) {
@@ -350,6 +361,7 @@ static const struct {
 	{ "deep", deep_thread },
 	{ "idle", idle_thread },
 	{ "resched", resched_thread },
+	{ "doze", doze_thread },
 	{ "busy", busy_thread },
 	{ "call", call_thread },
 	{ "pair", pair_thread },
