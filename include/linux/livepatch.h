@@ -99,7 +99,7 @@ struct klp_object {
 	struct list_head func_list;	/* klp_func, the no-ops included */
 	struct kobj_attribute patched_attr;
 	bool dynamic;			/* ours: made for atomic replace */
-	bool patched;			/* its functions are redirected */
+	bool patched;			/* its functions are redirected; sysfs reads it locklessly */
 	bool undo_due;			/* pre_patch succeeded, post_unpatch is still to come */
 };
 
@@ -136,7 +136,7 @@ struct klp_patch {
 	struct kobject kobj;
 	struct completion kobj_gone;	/* last reference to @kobj dropped */
 	int phase;			/* enum klp_phase, read locklessly by sysfs */
-	bool forced;			/* never reset: tasks may be in its code, keep the module */
+	bool forced;			/* tasks may be in its code for ever, keep the module */
 	ktime_t phase_since;		/* when @phase was entered */
 };
 

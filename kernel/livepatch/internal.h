@@ -189,6 +189,7 @@ void klp_tasks_enter(int state);
 void klp_tasks_open(int goal, struct klp_ranges *ranges);
 bool klp_tasks_pending(void);
 void klp_tasks_close(void);
+void klp_tasks_wait_dead(void);
 void klp_tasks_wait_switching(void);
 void klp_tasks_leave(void);
 void klp_tasks_set_ranges(struct klp_ranges *ranges);
@@ -273,6 +274,7 @@ int klp_symbols_bind(struct klp_patch *patch, struct klp_object *obj);
 int klp_relocs_check(struct klp_patch *patch);
 int klp_relocs_apply(struct klp_patch *patch, struct klp_object *obj);
 void klp_relocs_clear(struct klp_patch *patch, struct klp_object *obj);
+void klp_relocs_forget(struct module *mod);
 
 /* ---- range.c ----------------------------------------------------------- */
 

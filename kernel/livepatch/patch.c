@@ -168,7 +168,7 @@ static int klp_check_in_use(const struct klp_patch *patch, struct klp_patch *oth
  * @patch: what a module handed in; @patch->mod is good
  *
  * Context: klp_mutex held.
- * Return: 0, -EINVAL if something is missing, empty, already in use, or forced out,
+ * Return: 0, -EINVAL if something is missing, empty, or already in use,
  * -ENAMETOOLONG if a name cannot be any symbol's or module's, or -EEXIST if a
  * patch of the same name is there. The reason is in the log.
  */
@@ -180,12 +180,6 @@ int klp_patch_check(struct klp_patch *patch)
 
 	lockdep_assert_held(&klp_mutex);
 
-	/* Tasks may still be in its functions, and need what these refer to. */
-	if (patch->forced) {
-		pr_err("patch '%s' was forced out and cannot be enabled again\n",
-		       patch->mod->name);
-		return -EINVAL;
-	}
 	if (klp_object_is_end(patch->objs)) {
 		pr_err("patch '%s' has no objects\n", patch->mod->name);
 		return -EINVAL;
@@ -347,12 +341,6 @@ static int klp_check_duplicates(struct klp_patch *patch, const struct klp_keys *
 
 static void klp_object_init(struct klp_patch *patch, struct klp_object *obj)
 {
-	/*
-	 * The structures may have been a patch before. Then late relocations are
-	 * still applied, which would be in the way of applying them again.
-	 */
-	if (obj->mod)
-		klp_relocs_clear(patch, obj);
 	obj->patch = patch;
 	obj->mod = NULL;
 	INIT_LIST_HEAD(&obj->name_node);
@@ -468,8 +456,11 @@ int klp_patch_build(struct klp_patch *patch)
 
 	lockdep_assert_held(&klp_mutex);
 
+	/* The structures may have been a patch before, or come from kmalloc(). */
+	klp_relocs_forget(patch->mod);
 	INIT_LIST_HEAD(&patch->list);
 	INIT_LIST_HEAD(&patch->obj_list);
+	patch->forced = false;
 	patch->phase = KLP_NEW;
 	patch->phase_since = ktime_get();
 

@@ -28,6 +28,13 @@
 #define KLP_SECTION_PREFIX	".klp.rela."
 #define KLP_SYMBOL_PREFIX	".klp.sym."
 
+/*
+ * In the header that the loader keeps of a section: it is applied. This lives as
+ * long as the module, however many patches it enables one after the other.
+ * Protected by klp_mutex.
+ */
+#define KLP_SHF_APPLIED		0x08000000	/* in SHF_MASKOS */
+
 /**
  * struct klp_symbol_name - what the name of a late-bound symbol says
  * @objname:	the object that has the symbol
@@ -371,6 +378,10 @@ int klp_apply_section_relocs(struct module *pmod, Elf_Shdr *sechdrs,
 	if (err)
 		return err;
 
+	/* It is not the file that says so. */
+	if (klp_is_loading(&sec))
+		sechdrs[secindex].sh_flags &= ~KLP_SHF_APPLIED;
+
 	ours = !strcmp(sec.objname, objname ?: "vmlinux");
 	if (WARN_ON_ONCE(!ours && !klp_is_loading(&sec)))
 		return -EINVAL;
@@ -451,18 +462,14 @@ int klp_relocs_check(struct klp_patch *patch)
 	return 0;
 }
 
-/* Clear those of an object's sections that stand before @end. */
-static void klp_relocs_clear_until(struct klp_patch *patch, struct klp_object *obj,
-				   unsigned int end)
+static void klp_clear_section(struct module *mod, unsigned int index)
 {
-	struct klp_modinfo *info = patch->mod->klp_info;
-	unsigned int i;
+	struct klp_modinfo *info = mod->klp_info;
 
-	for (i = 1; i < end; i++) {
-		if (klp_section_waits_for(info, i, obj->name))
-			clear_relocate_add(info->sechdrs, patch->mod->core_kallsyms.strtab,
-					   info->symndx, i, patch->mod);
-	}
+	if (!(info->sechdrs[index].sh_flags & KLP_SHF_APPLIED))
+		return;
+	clear_relocate_add(info->sechdrs, mod->core_kallsyms.strtab, info->symndx, index, mod);
+	info->sechdrs[index].sh_flags &= ~KLP_SHF_APPLIED;
 }
 
 /**
@@ -491,9 +498,10 @@ int klp_relocs_apply(struct klp_patch *patch, struct klp_object *obj)
 					       patch->mod->core_kallsyms.strtab,
 					       info->symndx, i, obj->name);
 		if (err) {
-			klp_relocs_clear_until(patch, obj, i);
+			klp_relocs_clear(patch, obj);
 			return err;
 		}
+		info->sechdrs[i].sh_flags |= KLP_SHF_APPLIED;
 	}
 	return 0;
 }
@@ -501,16 +509,43 @@ int klp_relocs_apply(struct klp_patch *patch, struct klp_object *obj)
 /**
  * klp_relocs_clear() - make all relocations that wait for an object blank again
  * @patch: the patch
- * @obj: the object, for which klp_relocs_apply() succeeded
+ * @obj: the object
  *
  * Context: klp_mutex held; may sleep. No code of the patch for @obj may run.
  */
 void klp_relocs_clear(struct klp_patch *patch, struct klp_object *obj)
 {
+	struct klp_modinfo *info = patch->mod->klp_info;
+	unsigned int i;
+
 	lockdep_assert_held(&klp_mutex);
 
-	if (obj->name)
-		klp_relocs_clear_until(patch, obj, patch->mod->klp_info->hdr.e_shnum);
+	if (!obj->name)
+		return;
+
+	for (i = 1; i < info->hdr.e_shnum; i++) {
+		if (klp_section_waits_for(info, i, obj->name))
+			klp_clear_section(patch->mod, i);
+	}
+}
+
+/**
+ * klp_relocs_forget() - make all that earlier patches of a module have left blank
+ * @mod: the patch module
+ *
+ * A patch that is disabled keeps its late relocations: the module's exit may need
+ * them. They would be in the way of another patch of the module.
+ *
+ * Context: klp_mutex held; may sleep. No task is in functions of such a patch.
+ */
+void klp_relocs_forget(struct module *mod)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&klp_mutex);
+
+	for (i = 1; i < mod->klp_info->hdr.e_shnum; i++)
+		klp_clear_section(mod, i);
 }
 
 #ifdef CONFIG_KLP_KUNIT_TEST

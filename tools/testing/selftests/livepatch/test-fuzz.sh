@@ -18,11 +18,14 @@ cases=${FUZZ_CASES:-100}
 echo "# FUZZ_SEED=$seed FUZZ_CASES=$cases"
 
 structures() {
-	local before
+	local before made
 
 	load klp_target
 	before=$(snapshot)
-	./klp_fuzz patch "$MODULES/klp_test_fuzz.ko" "$seed" 0 "$cases"
+	made=$(./klp_fuzz patch "$MODULES/klp_test_fuzz.ko" "$seed" 0 "$cases")
+	echo "$made"
+	# If all were refused early, nothing would be seen of what comes later.
+	[[ $made == *" accepted "* ]] || fail "none of them was a good one"
 	unchanged "$before"
 	enable klp_patch_v1
 	is "$(cmdline) $(value value)" "1 1" "versions"

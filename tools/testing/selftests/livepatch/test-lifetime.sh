@@ -115,7 +115,8 @@ no_functions() {
 }
 
 scenario "freed after a function was not found" freed_after_error ENOENT missing=1
-scenario "freed after pre_patch has failed" freed_after_error ENOTUNIQ refuse=1
+scenario "freed after pre_patch has failed" freed_after_error ENOTUNIQ refuse=-76
+scenario "freed after pre_patch has returned a positive number" freed_after_error EINVAL refuse=1
 scenario "freed after ftrace has refused it" freed_after_ftrace
 scenario "freed at exit" freed_at_exit
 scenario "freed while its files are open" freed_while_open

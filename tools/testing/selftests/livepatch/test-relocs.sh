@@ -81,6 +81,18 @@ other_object() {
 	remove klp_patch_v1
 }
 
+# The core's mark of what is applied (0x08000000), on what is not.
+marked_by_file() {
+	make_rela only=klp_target flags=0x08100042
+	load klp_target
+	log_begin
+	load_rela ok
+	wait_patched klp_rela
+	is "$(dmesg | sed "1,/$log_mark\$/d" | grep -c 'existing value')" 0 "number of complaints"
+	is "$(value value)" "$FOUND" "value"
+	remove klp_rela
+}
+
 # A structure that is over may be used again; the module may have gone meanwhile.
 enabled_again() {
 	local i
@@ -190,6 +202,7 @@ scenario "applied for vmlinux, and for a module that is there" applied first
 scenario "applied for a module that comes later" applied later
 scenario "blank when the module goes, applied when it returns" comes_and_goes
 scenario "applied again after the patch was disabled" enabled_again
+scenario "whatever the file says of it" marked_by_file
 scenario "code and constants are protected all the time" always_protected
 
 scenario "a section of an object that only an earlier patch has" other_object

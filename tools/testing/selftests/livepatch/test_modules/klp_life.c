@@ -14,9 +14,9 @@ static bool missing;
 module_param(missing, bool, 0400);
 MODULE_PARM_DESC(missing, "Have a function that does not exist");
 
-static bool refuse;
-module_param(refuse, bool, 0400);
-MODULE_PARM_DESC(refuse, "Fail in the second pre_patch callback");
+static int refuse;
+module_param(refuse, int, 0400);
+MODULE_PARM_DESC(refuse, "What the second pre_patch callback returns");
 
 static bool empty;
 module_param(empty, bool, 0400);
@@ -42,7 +42,7 @@ static int new_value(void)
 
 static int pre_patch(struct klp_object *obj)
 {
-	return ++called == 2 && refuse ? -ENOTUNIQ : 0;
+	return ++called == 2 ? refuse : 0;
 }
 
 static struct klp_patch *patch;
@@ -69,15 +69,46 @@ static void free_patch(void)
 	poison_and_free(patch, sizeof(*patch));
 }
 
+/* What is the core's own need not be initialized. */
+static void *garbage(size_t n, size_t size)
+{
+	void *p = kmalloc_array(n, size, GFP_KERNEL | __GFP_NOFAIL);
+
+	memset(p, 0xa5, n * size);
+	return p;
+}
+
+static struct klp_func *make_funcs(void)
+{
+	struct klp_func *funcs = garbage(3, sizeof(*funcs));
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		funcs[i].old_name = NULL;
+		funcs[i].new_func = NULL;
+		funcs[i].old_sympos = 0;
+	}
+	return funcs;
+}
+
+static struct klp_object *make_objects(void)
+{
+	struct klp_object *objs = garbage(3, sizeof(*objs));
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		objs[i].name = NULL;
+		objs[i].funcs = i < 2 ? make_funcs() : NULL;
+		objs[i].callbacks = (struct klp_callbacks){};
+	}
+	return objs;
+}
+
 static int __init life_init(void)
 {
-	struct klp_object *objs;
+	struct klp_object *objs = make_objects();
 	int err;
 
-	patch = kzalloc(sizeof(*patch), GFP_KERNEL | __GFP_NOFAIL);
-	objs = kcalloc(3, sizeof(*objs), GFP_KERNEL | __GFP_NOFAIL);
-	objs[0].funcs = kcalloc(3, sizeof(*objs->funcs), GFP_KERNEL | __GFP_NOFAIL);
-	objs[1].funcs = kcalloc(3, sizeof(*objs->funcs), GFP_KERNEL | __GFP_NOFAIL);
 	objs[1].name = kstrdup("klp_target", GFP_KERNEL | __GFP_NOFAIL);
 	objs[0].callbacks.pre_patch = pre_patch;
 	objs[1].callbacks.pre_patch = pre_patch;
@@ -91,8 +122,11 @@ static int __init life_init(void)
 		objs[1].funcs[1].old_name = kstrdup("klp_missing", GFP_KERNEL | __GFP_NOFAIL);
 		objs[1].funcs[1].new_func = new_value;
 	}
+	patch = garbage(1, sizeof(*patch));
 	patch->mod = THIS_MODULE;
 	patch->objs = objs;
+	patch->states = NULL;
+	patch->replace = false;
 
 	err = klp_enable_patch(patch);
 	if (err)
