@@ -143,7 +143,7 @@ int klp_object_attach(struct klp_object *obj)
 		}
 		cond_resched();
 	}
-	obj->patched = true;
+	WRITE_ONCE(obj->patched, true);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ void klp_object_detach(struct klp_object *obj)
 
 	klp_for_each_func(obj, func)
 		klp_site_detach(func);
-	obj->patched = false;
+	WRITE_ONCE(obj->patched, false);
 }
 
 /*
@@ -172,7 +172,8 @@ void klp_object_detach(struct klp_object *obj)
  * @obj: the object
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0 or what the callback returned, which is in the log then.
+ * Return: 0, what the callback returned, or -EINVAL if that is positive. That it
+ * has failed is in the log then.
  */
 int klp_callback_pre_patch(struct klp_object *obj)
 {
@@ -183,6 +184,9 @@ int klp_callback_pre_patch(struct klp_object *obj)
 
 	if (obj->callbacks.pre_patch)
 		err = obj->callbacks.pre_patch(obj);
+	/* The module loader takes a positive number for success. */
+	if (err > 0)
+		err = -EINVAL;
 	if (err)
 		pr_warn("pre-patch callback failed for object '%s'\n",
 			klp_object_label(obj));
