@@ -158,12 +158,14 @@ static int klp_match_cmp(const void *a, const void *b)
  * @bucket:	the queries by name; those of one name in their own order
  * @mask:	number of buckets, minus one
  * @match:	what was found; NULL while matches are only counted
- * @nr_matches:	so many
+ * @max_matches: so many fit into @match
+ * @nr_matches:	so many there are
  */
 struct klp_pass {
 	struct klp_query **bucket;
 	u32 mask;
 	struct klp_match *match;
+	unsigned int max_matches;
 	unsigned int nr_matches;
 };
 
@@ -190,7 +192,7 @@ static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 	if (!query)
 		return 0;
 
-	if (pass->match)
+	if (pass->nr_matches < pass->max_matches)
 		pass->match[pass->nr_matches] = (struct klp_match){ query, cold, addr };
 	pass->nr_matches++;
 	return 0;
@@ -263,8 +265,16 @@ static int klp_query_module(const char *modname, struct klp_query *query, unsign
 		goto out;
 
 	err = 0;
+	pass.max_matches = pass.nr_matches;
 	pass.nr_matches = 0;
 	module_kallsyms_on_each_symbol(modname, klp_pass_symbol, &pass);
+	/*
+	 * Only the module of an object stays while klp_mutex is held. If a late
+	 * relocation names another one, that may just have gone, and one of the
+	 * same name have come, with more: then nothing is found.
+	 */
+	if (pass.nr_matches > pass.max_matches)
+		pass.nr_matches = 0;
 	klp_sort(pass.match, pass.nr_matches, sizeof(*pass.match), klp_match_cmp);
 
 	while (match < pass.nr_matches)
