@@ -107,7 +107,10 @@ static int again_result;
 
 static int again_set(const char *val, const struct kernel_param *kp)
 {
+	/* Callbacks may take it with the core's lock held. */
+	kernel_param_unlock(THIS_MODULE);
 	again_result = klp_enable_patch(&patch);
+	kernel_param_lock(THIS_MODULE);
 	return 0;
 }
 

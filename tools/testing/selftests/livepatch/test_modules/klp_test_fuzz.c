@@ -244,7 +244,14 @@ static int run_set(const char *val, const struct kernel_param *kp)
 	int err;
 
 	err = kstrtou64(val, 0, &number);
-	return err ?: run(number);
+	if (err)
+		return err;
+
+	/* Callbacks may take it with the core's lock held. */
+	kernel_param_unlock(THIS_MODULE);
+	err = run(number);
+	kernel_param_lock(THIS_MODULE);
+	return err;
 }
 
 static const struct kernel_param_ops run_ops = {

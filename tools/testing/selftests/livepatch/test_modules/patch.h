@@ -350,7 +350,10 @@ static int again_set(const char *val, const struct kernel_param *kp)
 	} else {
 		return -EINVAL;
 	}
+	/* Callbacks may take it with the core's lock held. */
+	kernel_param_unlock(THIS_MODULE);
 	again_result = klp_enable_patch(which);
+	kernel_param_lock(THIS_MODULE);
 	return 0;
 }
 
