@@ -326,7 +326,7 @@ void klp_copy_process(struct task_struct *child)
  */
 void klp_exit_begin(void)
 {
-	int base, goal;
+	int base, goal, state;
 
 	/*
 	 * Either the goal that is being set is seen here, or its setter waits
@@ -342,9 +342,13 @@ void klp_exit_begin(void)
 	base = READ_ONCE(klp_base_state);
 	goal = READ_ONCE(klp_switch_goal);
 	if (goal != KLP_TRANSITION_IDLE) {
-		if (current->patch_state == KLP_TRANSITION_IDLE)
-			WRITE_ONCE(current->patch_state, base);
-		if (current->patch_state != goal)
+		/* A walk may do the same to it. */
+		state = READ_ONCE(current->patch_state);
+		if (state == KLP_TRANSITION_IDLE) {
+			state = base;
+			WRITE_ONCE(current->patch_state, state);
+		}
+		if (state != goal)
 			klp_mark(current);
 	}
 	preempt_enable();
@@ -353,8 +357,8 @@ void klp_exit_begin(void)
 /**
  * klp_exit_end() - current is TASK_DEAD and calls the scheduler for good
  *
- * What it still runs, it runs with preemption off: klp_sites_wait_handlers()
- * waits for that too.
+ * What it still runs, and interrupts meanwhile, uses the state that it is in. It has
+ * preemption off: klp_tasks_wait_dead() waits for that.
  *
  * Context: preemption off, TASK_DEAD set under pi_lock: nobody marks current
  * any more.
@@ -593,10 +597,11 @@ void klp_tasks_enter(int state)
 
 	/*
 	 * Those that the walks have not found. What they run last is over with
-	 * the handlers, so these are waited for second.
+	 * the handlers and another grace period: see klp_tasks_wait_dead().
 	 */
 	klp_wait_exiting();
 	klp_sites_wait_handlers();
+	synchronize_rcu_expedited();
 }
 
 /* Whether a task other than current is marked; one count is the scan's own. */
@@ -679,6 +684,24 @@ void klp_tasks_close(void)
 	lockdep_assert_held(&klp_mutex);
 
 	WRITE_ONCE(klp_switch_goal, KLP_TRANSITION_IDLE);
+}
+
+/**
+ * klp_tasks_wait_dead() - wait for what dead tasks run that do not count any more
+ *
+ * They are in the state that was left, or in one of long ago, and call versions
+ * of it from their last __schedule(), or an interrupt does before. For the second
+ * grace period see klp_tasks_open().
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_tasks_wait_dead(void)
+{
+	lockdep_assert_held(&klp_mutex);
+
+	/* Pairs with the preemption-off section around klp_exit_end(). */
+	synchronize_rcu_expedited();
+	synchronize_rcu_expedited();
 }
 
 /**

@@ -761,10 +761,11 @@ void klp_transition_complete(struct list_head *done)
 	pr_debug("'%s': completing %s transition\n", patch->mod->name, direction);
 	cancel_delayed_work(&klp_stuck_work);
 	/*
-	 * Who has read the goal and is slow comes to where it is already, until
-	 * klp_sites_sweep() has waited.
+	 * Who has read the goal and is slow comes to where it is already. Those who
+	 * died in the state that was left still use its versions.
 	 */
 	klp_tasks_close();
+	klp_tasks_wait_dead();
 
 	if (klp_goal(patch) == KLP_TRANSITION_PATCHED)
 		klp_complete_patching(patch, done);

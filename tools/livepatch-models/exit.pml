@@ -10,16 +10,17 @@
  * TASK_DEAD, nobody marks it any more: both hold its pi_lock. It clears its
  * mark and calls the scheduler. What it still runs there it runs with
  * preemption off, and from the beginning of __schedule(), which RCU takes for
- * the end of that section, with interrupts off. So two grace periods lie
- * between the completion and the end of what the task may be in: the wait for
- * handlers, and the one of the module loader.
+ * the end of that section, with interrupts off. There it calls versions of the
+ * state that it died in: an interrupt does before that beginning, the scheduler
+ * behind it. Two calls have to give the same. So two grace periods lie between
+ * the completion and the change of that version, and the end of what it leads to.
  *
  * The task is in the old version of do_exit(), so that no look at its stack
  * lets it switch.
  *
  * In the kernel: klp_exit_begin(), klp_exit_end(), klp_wait_exiting(),
- * klp_try_switch_task(), klp_tasks_open(), klp_sites_sweep(); free_module() of
- * kernel/module/main.c.
+ * klp_try_switch_task(), klp_tasks_open(), klp_tasks_wait_dead(),
+ * klp_site_settle(), klp_sites_sweep().
  *
  * holds:
  * breaks: -DNO_SECTION
@@ -27,17 +28,18 @@
  * breaks: -DWAIT_BEFORE_GOAL
  * breaks: -DBEGIN_AFTER_UNLINK
  * breaks: -DMARK_THE_DEAD
- * breaks: -DNO_LAST_WAIT
- * breaks: -DONE_LAST_WAIT
  * breaks: -DNO_COUNT_BARRIER
  * breaks: -DNO_WAIT_BARRIER
+ * breaks: -DNO_DEAD_WAIT
+ * breaks: -DONE_DEAD_WAIT
  */
 
 #define NR_CPUS	2
-#define NR_VARS	2
+#define NR_VARS	3
 
 #define GOAL	0
 #define EXITING	1	/* klp_nr_exiting */
+#define VERSION	2	/* of the state that tasks leave */
 
 #include "model.h"
 
@@ -87,8 +89,17 @@ inline exit_begin()
 	preempt_enable(1)
 }
 
+/* Two functions, of a scheduler that goes on or of an interrupt that comes. */
+inline call_both()
+{
+	first = load(1, VERSION);
+	assert(first == load(1, VERSION))
+}
+
 active proctype task()
 {
+	byte first;
+
 #ifdef BEGIN_AFTER_UNLINK
 	linked = false;
 	exit_begin();
@@ -110,10 +121,12 @@ active proctype task()
 	smp_mb(1);			/* release */
 	store(1, EXITING, 0);
 	section = false;
+	call_both();
 
 	/* __schedule() */
 	assert(!freed);
 	report_quiescent(1);
+	call_both();
 	assert(!freed);
 	preempt_enable(1);
 	over = true
@@ -188,12 +201,14 @@ active proctype owner()
 	/* klp_transition_complete(), when the count has come to zero. */
 	pending == 0 || over;
 	assert(pending == 0);
-#ifndef NO_LAST_WAIT
 	store(0, GOAL, NONE);		/* klp_tasks_close() */
+#ifndef NO_DEAD_WAIT
+	synchronize_rcu(0);		/* klp_tasks_wait_dead() */
+#ifndef ONE_DEAD_WAIT
+	synchronize_rcu(0);
+#endif
+#endif
+	store(0, VERSION, NEW);		/* klp_site_settle() */
 	synchronize_rcu(0);		/* klp_sites_sweep() */
-#ifndef ONE_LAST_WAIT
-	synchronize_rcu(0);		/* free_module() */
-#endif
-#endif
 	freed = true
 }

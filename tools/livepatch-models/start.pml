@@ -19,6 +19,7 @@
  * breaks: -DNO_WAIT_HANDLERS
  * breaks: -DNO_WAIT_EXITING
  * breaks: -DHANDLERS_BEFORE_EXITING
+ * breaks: -DONE_GRACE_PERIOD
  */
 
 #define NR_CPUS	3
@@ -63,6 +64,7 @@ active proctype owner()
 
 #ifdef HANDLERS_BEFORE_EXITING
 	synchronize_rcu(0);
+	synchronize_rcu(0);
 	!exiting;
 #else
 #ifndef NO_WAIT_EXITING
@@ -71,6 +73,9 @@ active proctype owner()
 #endif
 #ifndef NO_WAIT_HANDLERS
 	synchronize_rcu(0);
+#ifndef ONE_GRACE_PERIOD
+	synchronize_rcu(0);	/* for what is behind report_quiescent() */
+#endif
 #endif
 #endif
 	store(0, A, NEW);
@@ -105,5 +110,7 @@ active proctype exiting_task()
 	seen = load(2, A);
 	assert(seen == OLD);
 	report_quiescent(2);
+	seen = load(2, A);
+	assert(seen == OLD);
 	preempt_enable(2)	/* the CPU goes on with another task */
 }
