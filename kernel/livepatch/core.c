@@ -23,12 +23,6 @@ static struct module *klp_releasing;
 /* Woken when a transition has ended or a patch has been released. */
 static DECLARE_WAIT_QUEUE_HEAD(klp_settled);
 
-/*
- * Patches that were forced out: tasks may be in their functions for ever, so that
- * their modules stay, and with them what is on this list. Protected by klp_mutex.
- */
-static LIST_HEAD(klp_forced_out);
-
 static struct workqueue_struct *klp_wq;
 
 /* Constant once patch modules can be loaded. */
@@ -56,8 +50,6 @@ static void klp_release_patches(void)
 				list_del(&patch->list);
 				klp_releasing = patch->mod;
 				forced = patch->forced;
-				if (forced)
-					list_add(&patch->list, &klp_forced_out);
 			}
 		}
 		wake_up_all(&klp_settled);
@@ -128,6 +120,9 @@ static int klp_bind_patch(struct klp_patch *patch)
 	if (err)
 		return err;
 
+	/* The module may have enabled a patch before. */
+	klp_relocs_forget(patch->mod);
+
 	klp_for_each_object(patch, obj) {
 		mod = NULL;
 		if (obj->name) {
@@ -178,7 +173,6 @@ static int klp_check_call(const struct klp_patch *patch)
 /* Everything that can be said without touching the patch or a reference. */
 static int klp_check_patch(struct klp_patch *patch)
 {
-	struct klp_patch *other;
 	int err;
 
 	if (klp_transition_patch()) {
@@ -187,12 +181,10 @@ static int klp_check_patch(struct klp_patch *patch)
 		return -EBUSY;
 	}
 	/* Another patch of the module would take away what its functions refer to. */
-	list_for_each_entry(other, &klp_forced_out, list) {
-		if (other->mod == patch->mod) {
-			pr_err("patch '%s' was forced out and cannot be enabled again\n",
-			       patch->mod->name);
-			return -EINVAL;
-		}
+	if (klp_is_pinned(patch->mod)) {
+		pr_err("patch '%s' was forced out and cannot be enabled again\n",
+		       patch->mod->name);
+		return -EINVAL;
 	}
 	err = klp_patch_check(patch);
 	if (err)
@@ -421,6 +413,8 @@ void klp_module_going(struct module *mod)
 
 	mod->klp_alive = false;
 	klp_leave_module(mod);
+	/* By force, too. */
+	klp_unpin(mod);
 }
 
 static int __init klp_init(void)

@@ -129,6 +129,8 @@ void klp_transition_discard(struct klp_patch *patch);
 int klp_transition_disable(struct klp_patch *patch);
 int klp_transition_reverse(struct klp_patch *patch);
 int klp_transition_force(struct klp_patch *patch);
+bool klp_is_pinned(const struct module *mod);
+void klp_unpin(const struct module *mod);
 void klp_transition_complete(struct list_head *done);
 int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj);
 void klp_transition_remove_object(struct klp_patch *patch, struct klp_object *obj);

@@ -457,7 +457,6 @@ int klp_patch_build(struct klp_patch *patch)
 	lockdep_assert_held(&klp_mutex);
 
 	/* The structures may have been a patch before, or come from kmalloc(). */
-	klp_relocs_forget(patch->mod);
 	INIT_LIST_HEAD(&patch->list);
 	INIT_LIST_HEAD(&patch->obj_list);
 	patch->forced = false;

@@ -466,7 +466,8 @@ static void klp_clear_section(struct module *mod, unsigned int index)
 {
 	struct klp_modinfo *info = mod->klp_info;
 
-	if (!(info->sechdrs[index].sh_flags & KLP_SHF_APPLIED))
+	if (!(info->sechdrs[index].sh_flags & SHF_RELA_LIVEPATCH) ||
+	    !(info->sechdrs[index].sh_flags & KLP_SHF_APPLIED))
 		return;
 	clear_relocate_add(info->sechdrs, mod->core_kallsyms.strtab, info->symndx, index, mod);
 	info->sechdrs[index].sh_flags &= ~KLP_SHF_APPLIED;
@@ -531,7 +532,8 @@ void klp_relocs_clear(struct klp_patch *patch, struct klp_object *obj)
 
 /**
  * klp_relocs_forget() - make all that earlier patches of a module have left blank
- * @mod: the patch module
+ * @mod: the patch module, whose sections klp_relocs_check() has passed: what the
+ *	 file says of others is still in their headers
  *
  * A patch that is disabled keeps its late relocations: the module's exit may need
  * them. They would be in the way of another patch of the module.

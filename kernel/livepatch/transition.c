@@ -643,27 +643,111 @@ int klp_transition_reverse(struct klp_patch *patch)
 	return 0;
 }
 
+/**
+ * struct klp_pin - a module that stays loaded because its patch was forced out
+ * @node:	in klp_pins
+ * @mod:	the module
+ */
+struct klp_pin {
+	struct list_head node;
+	struct module *mod;
+};
+
+/* Protected by klp_mutex. */
+static LIST_HEAD(klp_pins);
+
+static void klp_drop_pins(struct list_head *pins)
+{
+	struct klp_pin *pin, *next;
+
+	list_for_each_entry_safe(pin, next, pins, node)
+		kfree(pin);
+}
+
+/* Make a pin for the module of each patch that is left. */
+static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
+{
+	struct klp_patch *old;
+	struct klp_pin *pin;
+
+	list_for_each_entry(old, &klp_patches, list) {
+		if (!klp_leaves_patch(patch, klp_goal(patch), old))
+			continue;
+		if (old->mod->state != MODULE_STATE_LIVE) {
+			pr_err("patch '%s' cannot be forced: the init of module '%s' may still fail\n",
+			       patch->mod->name, old->mod->name);
+			return -EBUSY;
+		}
+		pin = kmalloc(sizeof(*pin), GFP_KERNEL);
+		if (!pin)
+			return -ENOMEM;
+		pin->mod = old->mod;
+		list_add(&pin->node, pins);
+	}
+	return 0;
+}
+
 /*
  * Code that some task may still be in must stay loaded for ever. That cannot be
  * had of a module whose init has not succeeded yet: the loader would free it.
  */
 static int klp_pin_forced(struct klp_patch *patch)
 {
-	int goal = klp_goal(patch);
 	struct klp_patch *old;
+	LIST_HEAD(pins);
+	int err;
 
-	list_for_each_entry(old, &klp_patches, list) {
-		if (klp_leaves_patch(patch, goal, old) && old->mod->state != MODULE_STATE_LIVE) {
-			pr_err("patch '%s' cannot be forced: the init of module '%s' may still fail\n",
-			       patch->mod->name, old->mod->name);
-			return -EBUSY;
-		}
+	err = klp_make_pins(patch, &pins);
+	if (err) {
+		klp_drop_pins(&pins);
+		return err;
 	}
 	list_for_each_entry(old, &klp_patches, list) {
-		if (klp_leaves_patch(patch, goal, old))
+		if (klp_leaves_patch(patch, klp_goal(patch), old))
 			old->forced = true;
 	}
+	list_splice(&pins, &klp_pins);
 	return 0;
+}
+
+/**
+ * klp_is_pinned() - whether a patch of a module was forced out
+ * @mod: the module
+ *
+ * Context: klp_mutex held.
+ * Return: whether tasks may be in functions of such a patch for ever.
+ */
+bool klp_is_pinned(const struct module *mod)
+{
+	struct klp_pin *pin;
+
+	lockdep_assert_held(&klp_mutex);
+
+	list_for_each_entry(pin, &klp_pins, node) {
+		if (pin->mod == mod)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * klp_unpin() - forget that a patch of a module was forced out
+ * @mod: the module, which goes: only CONFIG_MODULE_FORCE_UNLOAD lets it
+ *
+ * Context: klp_mutex held.
+ */
+void klp_unpin(const struct module *mod)
+{
+	struct klp_pin *pin, *next;
+
+	lockdep_assert_held(&klp_mutex);
+
+	list_for_each_entry_safe(pin, next, &klp_pins, node) {
+		if (pin->mod != mod)
+			continue;
+		list_del(&pin->node);
+		kfree(pin);
+	}
 }
 
 /**
@@ -671,8 +755,8 @@ static int klp_pin_forced(struct klp_patch *patch)
  * @patch: the patch in transition
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0; an error of klp_phase_next() if @patch is not in transition; or
- * -EBUSY if a module would have to stay loaded that may not.
+ * Return: 0; an error of klp_phase_next() if @patch is not in transition; -EBUSY
+ * if a module would have to stay loaded that may not; or -ENOMEM.
  */
 int klp_transition_force(struct klp_patch *patch)
 {

@@ -215,6 +215,8 @@ scenario "a section of another type" malformed ENOEXEC 1 "klp_rela.*not of type 
 scenario "a section of type REL" malformed ENOEXEC 1 "klp_rela.*not of type RELA" type=9
 scenario "a section with another symbol table" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_link is 1" link=1
 scenario "a section that changes what does not exist" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 9999" info=9999
+scenario "a section that changes what does not exist, and says that it has" \
+	malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 9999" info=9999 flags=0x08100042
 scenario "a section that changes nothing" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 0" info=0
 scenario "a section of odd size" malformed ENOEXEC 1 "klp_rela.*vmlinux.*size" size=23
 scenario "a section that is cut off" malformed ENOEXEC 0 "" size=0x1000000
