@@ -99,7 +99,7 @@ struct klp_object {
 	struct list_head func_list;	/* klp_func, the no-ops included */
 	struct kobj_attribute patched_attr;
 	bool dynamic;			/* ours: made for atomic replace */
-	bool patched;			/* its functions are redirected; sysfs reads it locklessly */
+	bool patched;			/* its functions are redirected; read locklessly by sysfs */
 	bool undo_due;			/* pre_patch succeeded, post_unpatch is still to come */
 };
 
