@@ -107,7 +107,7 @@ kmake() {
 	if command -v ccache >/dev/null; then
 		cc="ccache $cc"
 	fi
-	# Races are looked for at a sample of all accesses: let it be ours.
+	# Each plain access that is instrumented is watched, and takes its time: ours are.
 	[[ ${CONFIG:-} != kcsan ]] || export KCSAN_SANITIZE=n
 	env CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1 \
 		KBUILD_BUILD_USER=klp KBUILD_BUILD_HOST=klp \

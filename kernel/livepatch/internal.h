@@ -15,10 +15,11 @@
  * tasks come to is turned, and every task is marked pending and counted
  * (task.c). A task switches at an event that proves it has nothing of what it
  * leaves on its stack. The event that takes the count to zero queues the
- * completion: both pointers are made equal, old handlers are waited out, and
- * tasks return to idle. Reversing only exchanges which state is the goal.
- * While no transition needs the choice, ftrace lets the functions jump to
- * their new versions at once, if nobody else is attached to them.
+ * completion: tasks that have died are waited out, both pointers are made equal,
+ * old handlers are waited out, and tasks return to idle. Reversing only exchanges
+ * which state is the goal. While no transition needs the choice, ftrace lets the
+ * functions jump to their new versions at once, if nobody else is attached to
+ * them.
  *
  * Disabling is the same with the other state as the goal; then the sites that
  * lead nowhere but to the original are removed with one ftrace update, and the
