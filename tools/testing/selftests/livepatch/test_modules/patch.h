@@ -396,7 +396,8 @@ static int __init patch_init(void)
 	result = klp_enable_patch(&patch);
 	if (result)
 		return keep ? 0 : result;
-	while (READ_ONCE(hold_init))
+	/* A test that has failed kills who is left. */
+	while (READ_ONCE(hold_init) && !fatal_signal_pending(current))
 		msleep(20);
 	return fail_init;
 }
