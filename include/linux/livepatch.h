@@ -136,7 +136,6 @@ struct klp_patch {
 	struct kobject kobj;
 	struct completion kobj_gone;	/* last reference to @kobj dropped */
 	int phase;			/* enum klp_phase, read locklessly by sysfs */
-	bool forced;			/* tasks may be in its code for ever, keep the module */
 	ktime_t phase_since;		/* when @phase was entered */
 };
 

@@ -40,7 +40,7 @@ static void klp_queue_completion(void)
 static void klp_release_patches(void)
 {
 	struct klp_patch *patch;
-	bool forced;
+	bool pinned;
 
 	for (;;) {
 		scoped_guard(mutex, &klp_mutex) {
@@ -49,7 +49,7 @@ static void klp_release_patches(void)
 			if (patch) {
 				list_del(&patch->list);
 				klp_releasing = patch->mod;
-				forced = patch->forced;
+				pinned = klp_is_pinned(patch->mod);
 			}
 		}
 		wake_up_all(&klp_settled);
@@ -60,7 +60,7 @@ static void klp_release_patches(void)
 		klp_patch_drop_noops(patch);
 
 		/* The patch may go with its module's last reference. */
-		if (!forced)
+		if (!pinned)
 			module_put(klp_releasing);
 	}
 }

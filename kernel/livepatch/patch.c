@@ -459,7 +459,6 @@ int klp_patch_build(struct klp_patch *patch)
 	/* The structures may have been a patch before, or come from kmalloc(). */
 	INIT_LIST_HEAD(&patch->list);
 	INIT_LIST_HEAD(&patch->obj_list);
-	patch->forced = false;
 	patch->phase = KLP_NEW;
 	patch->phase_since = ktime_get();
 

@@ -693,21 +693,15 @@ static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
  */
 static int klp_pin_forced(struct klp_patch *patch)
 {
-	struct klp_patch *old;
 	LIST_HEAD(pins);
 	int err;
 
 	err = klp_make_pins(patch, &pins);
-	if (err) {
+	if (err)
 		klp_drop_pins(&pins);
-		return err;
-	}
-	list_for_each_entry(old, &klp_patches, list) {
-		if (klp_leaves_patch(patch, klp_goal(patch), old))
-			old->forced = true;
-	}
-	list_splice(&pins, &klp_pins);
-	return 0;
+	else
+		list_splice(&pins, &klp_pins);
+	return err;
 }
 
 /**
