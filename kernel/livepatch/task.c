@@ -102,13 +102,15 @@ static void klp_count_down(void)
  * Counted before it is marked, so that the count is never less than the number
  * of marks. The atomic bit operation orders the goal before the mark, which
  * pairs with klp_current_goal(), and the mark before klp_try_switch_task()'s look
- * at the state, which pairs with klp_unmark().
+ * at the state, which pairs with klp_unmark(). Returns whether it had no mark.
  */
-static void klp_mark(struct task_struct *task)
+static bool klp_mark(struct task_struct *task)
 {
 	atomic_inc(&klp_nr_pending);
-	if (test_and_set_tsk_thread_flag(task, TIF_PATCH_PENDING))
-		klp_count_down();
+	if (!test_and_set_tsk_thread_flag(task, TIF_PATCH_PENDING))
+		return true;
+	klp_count_down();
+	return false;
 }
 
 /*
@@ -385,12 +387,15 @@ void klp_exit_end(void)
  * @base:	the state of a task that has none
  * @mark:	mark those that have not switched
  * @force:	do not ask for their stacks
+ * @unseen:	set when a task is marked that runs, and had no mark: it may have
+ *		looked for it just before
  */
 struct klp_visit {
 	int goal;
 	int base;
 	bool mark;
 	bool force;
+	bool unseen;
 };
 
 /* User tasks on isolated CPUs may be left alone until they enter the kernel. */
@@ -404,7 +409,8 @@ static bool klp_may_nudge(struct task_struct *task)
 /* Under P: the task neither starts nor stops running meanwhile. */
 static int klp_try_switch_task(struct task_struct *task, void *arg)
 {
-	const struct klp_visit *visit = arg;
+	struct klp_visit *visit = arg;
+	bool marked = false;
 
 	/* A dead task clears its own mark, and runs nothing of ours after that. */
 	if (READ_ONCE(task->__state) == TASK_DEAD) {
@@ -421,7 +427,7 @@ static int klp_try_switch_task(struct task_struct *task, void *arg)
 	 * after the mark it clears. See klp_unmark().
 	 */
 	if (visit->mark)
-		klp_mark(task);
+		marked = klp_mark(task);
 	if (!klp_patch_pending(task))
 		return 0;
 	if (READ_ONCE(task->patch_state) == visit->goal) {
@@ -440,6 +446,7 @@ static int klp_try_switch_task(struct task_struct *task, void *arg)
 	 * stays there, a kthread or the host's side of a guest, when it is
 	 * preempted or offers to be.
 	 */
+	visit->unseen |= marked;
 	if (is_idle_task(task) || !klp_may_nudge(task))
 		return -EBUSY;
 	set_tsk_need_resched(task);
@@ -659,13 +666,20 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 	 * second grace period outlasts it. After both, the task has either
 	 * seen the mark, or the second walk sees it asleep. As soon as all have
 	 * seen theirs, there is nobody to wait for.
+	 *
+	 * The first walk may have missed a task that execs, or have met one
+	 * with a mark that was left over, and gone at once. Such a task gets
+	 * its mark from the second walk, and then there is a third.
 	 */
-	for (i = 0; i < 2 && klp_others_marked(); i++)
-		synchronize_rcu_expedited();
-	klp_wait_exiting();
+	do {
+		for (i = 0; i < 2 && klp_others_marked(); i++)
+			synchronize_rcu_expedited();
+		klp_wait_exiting();
 
-	klp_walk_idle(klp_visit_task, &visit);
-	klp_walk(klp_visit_task, &visit);
+		visit.unseen = false;
+		klp_walk_idle(klp_visit_task, &visit);
+		klp_walk(klp_visit_task, &visit);
+	} while (visit.unseen);
 
 	klp_count_down();
 }
@@ -786,6 +800,7 @@ void klp_tasks_force(void)
 {
 	/* Twice: a child may be linked behind the walk, of a parent ahead of it. */
 	klp_visit_pending(true);
+	klp_wait_forks();
 	klp_visit_pending(true);
 }
 

@@ -16,6 +16,10 @@
  *
  * Neither is waited for when no task is marked any more.
  *
+ * That is so for a task that the first walk marks. It may miss one that execs, and
+ * a mark that was left over may be there, and be gone at once. So if a walk marks
+ * a task that runs and had no mark, there is another walk.
+ *
  * The idle task is another such task: it leaves its CPU to one that may never
  * give it back. So it looks before it does, and it is walked twice, too.
  *
@@ -27,6 +31,7 @@
  * breaks: -DONE_GRACE_PERIOD
  * breaks: -DNO_GRACE_PERIOD
  * breaks: -DONE_WALK
+ * breaks: -DTWO_WALKS
  * breaks: -DLOOK_IN_ANOTHER_SECTION
  * breaks: -DLOOK_AFTERWARDS
  */
@@ -42,6 +47,7 @@ bool rq_lock = false;
 bool on_cpu = true;
 bool switched = false;
 bool scanned = false;
+bool unseen;
 
 inline look()
 {
@@ -57,7 +63,11 @@ inline look()
 inline visit()
 {
 	atomic { !rq_lock; rq_lock = true }
-	atomic { smp_mb(0); mem[MARK] = !switched }
+	atomic {
+		smp_mb(0);
+		unseen = on_cpu && !switched && !mem[MARK];
+		mem[MARK] = !switched
+	}
 	if
 	:: mem[MARK] && !on_cpu ->
 		atomic { mem[MARK] = 0; switched = true }
@@ -77,15 +87,27 @@ inline wait_between_walks()
 
 active proctype owner()
 {
-	visit();
+	if
+	:: visit()
+	:: skip		/* The task is missed. */
+	fi;
 #ifndef ONE_WALK
+	do
+	::
 #ifndef NO_GRACE_PERIOD
-	wait_between_walks();
+		wait_between_walks();
 #ifndef ONE_GRACE_PERIOD
-	wait_between_walks();
+		wait_between_walks();
 #endif
 #endif
-	visit();
+		visit();
+		if
+#ifndef TWO_WALKS
+		:: unseen -> skip
+#endif
+		:: else -> break
+		fi
+	od;
 #endif
 	scanned = true
 }

@@ -374,9 +374,10 @@ static struct klp_ranges klp_test_no_ranges;
 static int klp_test_stopped_visit(void *arg)
 {
 	struct klp_test_visit *visited = arg;
+	struct klp_visit visit = visited->param->visit;
 
 	rcu_assign_pointer(klp_ranges, visited->param->stack ? &klp_test_no_ranges : NULL);
-	klp_try_switch_task(visited->task, (void *)&visited->param->visit);
+	klp_try_switch_task(visited->task, &visit);
 	visited->count = atomic_read(&klp_nr_pending);
 	rcu_assign_pointer(klp_ranges, NULL);
 	return 0;
@@ -402,6 +403,27 @@ static void klp_test_visit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, visited.count, param->marked_after);
 	klp_unmark(visited.task);
 	KUNIT_EXPECT_EQ(test, atomic_read(&klp_nr_pending), 0);
+	klp_test_end();
+}
+
+/* A running task that gets its first mark may have looked for one just before. */
+static void klp_test_unseen(struct kunit *test)
+{
+	struct klp_visit visit = { .goal = KLP_TEST_NEW, .base = KLP_TEST_OLD, .mark = true };
+	bool first, second;
+
+	klp_test_begin();
+	scoped_guard(preempt) {
+		klp_try_switch_task(current, &visit);
+		first = visit.unseen;
+		visit.unseen = false;
+		klp_try_switch_task(current, &visit);
+		second = visit.unseen;
+		klp_unmark(current);
+		current->patch_state = KLP_TEST_IDLE;
+	}
+	KUNIT_EXPECT_TRUE(test, first);
+	KUNIT_EXPECT_FALSE(test, second);
 	klp_test_end();
 }
 
@@ -808,6 +830,7 @@ static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_no_goal),
 	KUNIT_CASE_PARAM(klp_test_fork, klp_fork_gen_params),
 	KUNIT_CASE_PARAM(klp_test_visit, klp_visit_gen_params),
+	KUNIT_CASE(klp_test_unseen),
 #ifdef CONFIG_X86_64
 	KUNIT_CASE(klp_test_unreliable),
 #endif
