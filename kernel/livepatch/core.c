@@ -257,18 +257,22 @@ int klp_enable_patch(struct klp_patch *patch)
 		klp_transition_discard(patch);
 	else
 		err = klp_transition_enable(patch);
-	if (err)
+	if (err) {
 		klp_unbind_patch(patch);
+		/* Another call for the module has to wait until it is released. */
+		list_add_tail(&patch->list, &klp_done);
+	}
 	mutex_unlock(&klp_mutex);
 	if (!err)
 		return 0;
 
-	klp_sysfs_remove(patch);
-	goto err_put;
+	klp_queue_completion();
+	klp_wait_settled(klp_lock_released, patch->mod);
+	mutex_unlock(&klp_mutex);
+	return err;
 
 err_build:
 	mutex_unlock(&klp_mutex);
-err_put:
 	klp_patch_drop_noops(patch);
 	module_put(patch->mod);
 	return err;

@@ -91,6 +91,30 @@ enabled_after_removal() {
 	remove klp_patch_v1
 }
 
+write_often() {
+	local i
+
+	for i in {1..200}; do
+		echo "$1" >"$2"
+	done
+}
+
+# One call gives up while another one begins with the same structure.
+refused_together() {
+	local again=/sys/module/klp_patch_v1/parameters/again first
+
+	load klp_patch_v1 funcs=cmdline callbacks=1 refuse=vmlinux keep=1
+	background write_often patch $again
+	first=$pid
+	background write_often patch $again
+	wait "$first"
+	wait "$pid"
+	is "$(param klp_patch_v1 again)" -76 "the last result"
+	absent "$LIVEPATCH/klp_patch_v1"
+	is "$(cmdline)" 0 "version"
+	unload klp_patch_v1
+}
+
 busy() {
 	local before lines
 
@@ -249,6 +273,7 @@ scenario "objects that are in use" in_use objects -22 "klp_patch_v1.*klp_target.
 scenario "functions that are in use" in_use functions -22 "klp_patch_v1.*klp_target.*klp_target_sleep.*in use by"
 scenario "a second patch of a module" in_use module -17 "klp_patch_v1.*already"
 scenario "a structure that was in use" enabled_after_removal
+scenario "a patch that is refused, by two tasks at once" refused_together
 scenario "enabling and disabling during a transition" busy
 scenario "an init that fails after its patch was enabled" init_fails
 scenario "an init that fails during its transition" init_fails_blocked
