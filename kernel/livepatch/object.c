@@ -32,15 +32,6 @@ struct module *klp_object_find_module(struct klp_object *obj)
 	return mod && mod->klp_alive ? mod : NULL;
 }
 
-/*
- * While a module comes, ftrace and kallsyms still know its init functions. They
- * are freed without a word to whoever has them in a filter.
- */
-static bool klp_in_init_text(const struct module *mod, unsigned long addr)
-{
-	return mod && within_module_mem_type(addr, mod, MOD_INIT_TEXT);
-}
-
 /**
  * klp_object_bind() - find what an object patches
  * @patch: the patch
@@ -81,8 +72,7 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 		goto err_relocs;
 
 	klp_for_each_func(obj, func) {
-		if (!func->old.addr ||
-		    (!klp_in_init_text(mod, func->old.addr) && klp_site_location(func)))
+		if (!func->old.addr || klp_site_location(func))
 			continue;
 		pr_err("patch '%s': object '%s': function '%s' cannot be traced\n",
 		       patch->mod->name, klp_object_label(obj), func->old_name);

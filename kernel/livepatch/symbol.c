@@ -12,7 +12,6 @@
 #include <linux/kallsyms.h>
 #include <linux/module_symbol.h>
 #include <linux/sched.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 
@@ -25,9 +24,6 @@
  * the function itself on its stack.
  */
 #define KLP_COLD_SUFFIX	".cold"
-
-/* No function is as large; what is has no symbol behind it. */
-#define KLP_SIZE_MAX	SZ_16M
 
 static bool klp_is_cold(const char *name, size_t len)
 {
@@ -179,6 +175,19 @@ static struct klp_query *klp_query_named(struct klp_query *query, u32 hash,
 	return query;
 }
 
+/*
+ * A module has its init functions only while it comes. To count them would give
+ * names other positions then, and they are freed under whoever holds them.
+ */
+static bool klp_in_module_init(unsigned long addr)
+{
+	struct module *mod;
+
+	guard(preempt)();
+	mod = __module_address(addr);
+	return mod && within_module_init(addr, mod);
+}
+
 static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 {
 	struct klp_pass *pass = data;
@@ -189,7 +198,7 @@ static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 
 	cond_resched();
 	query = klp_query_named(pass->bucket[hash & pass->mask], hash, name, len);
-	if (!query)
+	if (!query || klp_in_module_init(addr))
 		return 0;
 
 	if (pass->nr_matches < pass->max_matches)
@@ -427,7 +436,7 @@ static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 	if (!*name || is_mapping_symbol(name))
 		return 0;
 
-	if (klp_is_cold(name, strlen(name))) {
+	if (klp_is_cold(name, strlen(name)) && !klp_in_module_init(addr)) {
 		if (!layout->cold.first || addr < layout->cold.first)
 			layout->cold.first = addr;
 		layout->cold.last = max(layout->cold.last, addr);
@@ -454,17 +463,35 @@ static void klp_layout_sort(struct klp_layout *layout)
 	klp_sort(layout->extent, layout->nr, sizeof(*layout->extent), klp_extent_cmp);
 }
 
+/* How far it is from a module's address to the end of what was allocated there. */
+static unsigned long klp_room_behind(unsigned long addr)
+{
+	const struct module_memory *mem;
+	struct module *mod;
+
+	guard(preempt)();
+	mod = __module_address(addr);
+	if (!mod)
+		return 0;
+	for_each_mod_mem_type(type) {
+		mem = &mod->mem[type];
+		if (within_module_mem_type(addr, mod, type))
+			return (unsigned long)mem->base + mem->size - addr;
+	}
+	return 0;
+}
+
 /*
  * Find the sizes of functions of a module in one pass over its symbols, where
- * kallsyms would make one for each. The last one of a section has no symbol
- * behind it; kallsyms knows where the section ends.
+ * kallsyms would make one for each. Behind the last one there is no symbol, or
+ * one in other memory, with other modules in between.
  */
 static bool klp_layout_run(const char *modname, struct klp_layout *layout)
 {
 	unsigned int i;
 
 	for (i = 0; i < layout->nr; i++)
-		layout->extent[i]->size = ULONG_MAX;
+		layout->extent[i]->size = klp_room_behind(layout->extent[i]->addr);
 
 	module_kallsyms_on_each_symbol(modname, klp_layout_symbol, layout);
 
@@ -474,8 +501,7 @@ static bool klp_layout_run(const char *modname, struct klp_layout *layout)
 
 		if (i + 1 < layout->nr && layout->extent[i + 1]->addr == extent->addr)
 			extent->size = layout->extent[i + 1]->size;
-		else if (extent->size > KLP_SIZE_MAX &&
-			 !kallsyms_lookup_size_offset(extent->addr, &extent->size, NULL))
+		else if (!extent->size)
 			return false;
 	}
 	return true;

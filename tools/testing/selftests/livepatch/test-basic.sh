@@ -33,6 +33,7 @@ cycle_module() {
 	enable klp_patch_v1 funcs=value
 	is "$(value value)" 1 "version"
 	is "$(cmdline)" 0 "version of what is not patched"
+	is "$(param klp_patch_v1 too_large)" 0 "functions that are too large"
 	unload_gets EAGAIN klp_patch_v1
 
 	remove klp_patch_v1

@@ -174,7 +174,7 @@ init_function() {
 
 	enable klp_bad bad=init-function
 	before=$(snapshot)
-	load_gets EINVAL klp_target
+	load_gets ENOENT klp_target
 	unchanged "$before"
 	file_is "$LIVEPATCH/klp_bad/klp_target/patched" 0
 	remove klp_bad

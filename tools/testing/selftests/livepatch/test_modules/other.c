@@ -8,6 +8,11 @@ int klp_target_second_twin(void)
 	return -2;
 }
 
+int __init klp_target_init_value(void)
+{
+	return 0;
+}
+
 void klp_target_direct_init(unsigned long addr, struct dentry *dir)
 {
 }

@@ -62,6 +62,10 @@ static int result;
 module_param(result, int, 0400);
 MODULE_PARM_DESC(result, "What klp_enable_patch() returned");
 
+static int too_large;
+module_param(too_large, int, 0400);
+MODULE_PARM_DESC(too_large, "New functions that are taken to reach out of the module");
+
 static char calls[512];
 module_param_string(calls, calls, sizeof(calls), 0600);
 MODULE_PARM_DESC(calls, "Calls of callbacks: NAME:OBJECT ...");
@@ -100,7 +104,8 @@ static void new_idle(void)
 	idles++;
 }
 
-static int new_value(void)
+/* No symbol is behind it in the module's text. */
+static int __section(".text.last") new_value(void)
 {
 	barrier();
 	return PATCH_VERSION;
@@ -363,6 +368,22 @@ static const struct kernel_param_ops again_ops = {
 };
 module_param_cb(again, &again_ops, &again_result, 0600);
 
+static void measure(void)
+{
+	struct klp_func *func;
+	unsigned long last;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		for (func = object_funcs[i]; func->old_name; func++) {
+			last = func->new.addr + func->new.size - 1;
+			if (func->new.size &&
+			    !within_module_mem_type(last, THIS_MODULE, MOD_TEXT))
+				too_large++;
+		}
+	}
+}
+
 static int __init patch_init(void)
 {
 	struct klp_object *obj = objs;
@@ -396,6 +417,7 @@ static int __init patch_init(void)
 	result = klp_enable_patch(&patch);
 	if (result)
 		return keep ? 0 : result;
+	measure();
 	/* A test that has failed kills who is left. */
 	while (READ_ONCE(hold_init) && !fatal_signal_pending(current))
 		msleep(20);

@@ -478,7 +478,7 @@ static int __init target_init(void)
 	};
 	int i;
 
-	init_value = klp_target_value() + klp_target_notrace();
+	init_value = klp_target_value() + klp_target_notrace() + klp_target_init_value();
 
 	dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	klp_target_direct_init((unsigned long)klp_target_value, dir);

@@ -2,6 +2,7 @@
 struct dentry;
 
 int klp_target_second_twin(void);
+int klp_target_init_value(void);
 
 void klp_target_direct_init(unsigned long addr, struct dentry *dir);
 void klp_target_direct_exit(void);

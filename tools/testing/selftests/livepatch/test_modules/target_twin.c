@@ -3,6 +3,7 @@
 
 #include <linux/compiler.h>
 #include <linux/export.h>
+#include <linux/init.h>
 
 #include "target.h"
 
@@ -28,3 +29,17 @@ noinline int klp_target_shared(void)
 	return ret;
 }
 EXPORT_SYMBOL_GPL(klp_target_shared);
+
+/* It does not count: it is gone when the module has come. */
+static noinline __noclone int __init klp_target_value(void)
+{
+	int ret = 0;
+
+	OPTIMIZER_HIDE_VAR(ret);
+	return ret;
+}
+
+int __init klp_target_init_value(void)
+{
+	return klp_target_value();
+}
