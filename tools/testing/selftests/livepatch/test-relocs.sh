@@ -65,6 +65,24 @@ comes_and_goes() {
 	remove klp_rela
 }
 
+# The module loader parses parameters before much else.
+enabled_by_parameter() {
+	local before got
+
+	make_rela
+	load klp_target
+	before=$(snapshot)
+	got=$(./klp_module load "$RELA" again=1) || true
+	# Its init enables the patch, too: in the transition, or behind it.
+	matches "$got" "^(EBUSY|EINVAL)$" "loading klp_rela"
+	unchanged "$before"
+	is "$(value value)" 0 "value"
+	load_rela ok
+	wait_patched klp_rela
+	is "$(value value)" "$FOUND" "value"
+	remove klp_rela
+}
+
 # The object that is made for a no-op is none of the patch's own.
 other_object() {
 	local lines
@@ -202,6 +220,7 @@ scenario "applied for vmlinux, and for a module that is there" applied first
 scenario "applied for a module that comes later" applied later
 scenario "blank when the module goes, applied when it returns" comes_and_goes
 scenario "applied again after the patch was disabled" enabled_again
+scenario "enabled by a parameter" enabled_by_parameter
 scenario "whatever the file says of it" marked_by_file
 scenario "code and constants are protected all the time" always_protected
 
