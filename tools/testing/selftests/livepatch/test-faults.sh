@@ -29,8 +29,14 @@ in_completion() {
 }
 
 enable_module() {
+	local before
+
 	load klp_target
+	# kmemleak does not report a folder of sysfs that is never put: its inode
+	# number leads to it.
+	before=$(objects_in_use kernfs_node_cache)
 	nth "" "load $M/$V1.ko callbacks=1" "patched $V1; is $TARGET/value 1; $leave; is $TARGET/value 0"
+	comes_down_to $((before + 4)) kernfs_node_cache
 }
 
 enable_over() {
@@ -169,7 +175,8 @@ no_leak() {
 	sleep 6
 	echo scan >$file
 	echo scan >$file
-	[[ ! -s $file ]] || { sed 's/^/# /' $file; fail "memory was leaked"; }
+	# The file says that it has no size, whatever is in it.
+	! sed 's/^/# /' $file | grep . || fail "memory was leaked"
 }
 
 scenario "a patch is enabled" enable_module
