@@ -41,7 +41,8 @@ struct klp_extent {
  * @old_name:	name of the function in the object
  * @new_func:	the replacement, in the patch module
  * @old_sympos:	0 if @old_name is unique in the object, otherwise the 1-based
- *		position, in address order, among the functions of that name
+ *		position, in address order, among the functions of that name;
+ *		a module's init functions do not count
  *
  * An array of these ends with an entry whose public fields are all zero.
  */

@@ -223,6 +223,8 @@ static int klp_check_patch(struct klp_patch *patch)
  * * -ENODEV: live patching is not initialized, or the module is on its way out
  * * -ENOMEM: no memory
  * * what a pre_patch callback has returned
+ * * an error of klp_apply_section_relocs() for an object that is there
+ * * -EIO: ftrace has failed
  */
 int klp_enable_patch(struct klp_patch *patch)
 {

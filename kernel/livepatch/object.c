@@ -33,6 +33,25 @@ struct module *klp_object_find_module(struct klp_object *obj)
 }
 
 /**
+ * klp_object_unbind() - forget what an object patches
+ * @patch: the patch
+ * @obj: one of its objects, with no function attached to a site
+ *
+ * Context: klp_mutex held; may sleep.
+ */
+void klp_object_unbind(struct klp_patch *patch, struct klp_object *obj)
+{
+	struct klp_func *func;
+
+	lockdep_assert_held(&klp_mutex);
+
+	klp_relocs_clear(patch, obj);
+	klp_for_each_func(obj, func)
+		func->old = (struct klp_extent){};
+	obj->mod = NULL;
+}
+
+/**
  * klp_object_bind() - find what an object patches
  * @patch: the patch
  * @obj: one of its objects
@@ -69,7 +88,7 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 
 	err = klp_symbols_bind(patch, obj);
 	if (err)
-		goto err_relocs;
+		goto err_unbind;
 
 	klp_for_each_func(obj, func) {
 		if (!func->old.addr || klp_site_location(func))
@@ -77,35 +96,15 @@ int klp_object_bind(struct klp_patch *patch, struct klp_object *obj, struct modu
 		pr_err("patch '%s': object '%s': function '%s' cannot be traced\n",
 		       patch->mod->name, klp_object_label(obj), func->old_name);
 		err = -EINVAL;
-		goto err_relocs;
+		goto err_unbind;
 	}
 
 	obj->mod = mod;
 	return 0;
 
-err_relocs:
-	if (mod)
-		klp_relocs_clear(patch, obj);
+err_unbind:
+	klp_object_unbind(patch, obj);
 	return err;
-}
-
-/**
- * klp_object_unbind() - forget a module that goes
- * @patch: the patch
- * @obj: its object for the module, with no function attached to a site
- *
- * Context: klp_mutex held; may sleep.
- */
-void klp_object_unbind(struct klp_patch *patch, struct klp_object *obj)
-{
-	struct klp_func *func;
-
-	lockdep_assert_held(&klp_mutex);
-
-	klp_relocs_clear(patch, obj);
-	klp_for_each_func(obj, func)
-		func->old = (struct klp_extent){};
-	obj->mod = NULL;
 }
 
 /**

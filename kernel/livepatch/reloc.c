@@ -16,7 +16,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
-#include <linux/ctype.h>
 #include <linux/elf.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
@@ -333,7 +332,8 @@ static int klp_check_relas(const struct klp_rela_section *sec, bool resolve)
 }
 
 /*
- * Only some architectures mind what was there before; the others overwrite it.
+ * Only some architectures mind what was there before. Of the others, s390 and
+ * powerpc keep more than the place itself: see limits.rst.
  */
 void __weak clear_relocate_add(Elf_Shdr *sechdrs, const char *strtab, unsigned int symindex,
 			       unsigned int relsec, struct module *me)
