@@ -381,7 +381,8 @@ static void measure(void)
 		for (func = object_funcs[i]; func->old_name; func++) {
 			last = func->new.addr + func->new.size - 1;
 			if (func->new.size &&
-			    !within_module_mem_type(last, THIS_MODULE, MOD_TEXT))
+			    (last < func->new.addr ||
+			     !within_module_mem_type(last, THIS_MODULE, MOD_TEXT)))
 				too_large++;
 		}
 	}
