@@ -277,7 +277,7 @@ for name in "${names[@]}"; do
 done
 
 # Modules are those of the unmutated core: no mutation is of their concern.
-built=$BUILD/built.key
+built=$BUILD/built$VARIANT.key
 if ((${#todo[@]})) && [[ $(cat "$built" 2>/dev/null) != $(KEEP='' key /dev/null) ]]; then
 	rm -f "$built"
 	sources
