@@ -105,8 +105,8 @@ static void new_idle(void)
 }
 
 /* No symbol is behind this one in the module's text: it has the last section. */
-asm(".pushsection .text.unlikely, \"ax\"; .popsection\n"
-    ".pushsection .exit.text, \"ax\"; .popsection");
+asm(".pushsection .text.unlikely, \"ax\"; .popsection");
+asm(".pushsection .exit.text, \"ax\"; .popsection");
 
 static int __section(".text.last") new_value(void)
 {
