@@ -14,6 +14,7 @@
  * first relocation or the first such symbol:
  *
  *	section=NAME type=N flags=N link=N info=N size=N addralign=N
+ *	info-symtab=1
  *	offset=N symbol-index=N rela-type=N
  *	symbol=NAME symbol-section=N symbol-name=N unterminated=1
  *
@@ -306,7 +307,8 @@ int main(int argc, char **argv)
 		shdr->sh_type = changed("type", shdr->sh_type);
 		shdr->sh_flags = changed("flags", shdr->sh_flags);
 		shdr->sh_link = changed("link", shdr->sh_link);
-		shdr->sh_info = changed("info", shdr->sh_info);
+		shdr->sh_info = changed("info", changed("info-symtab", 0) ? shdr->sh_link :
+							shdr->sh_info);
 		shdr->sh_size = changed("size", shdr->sh_size);
 		shdr->sh_addralign = changed("addralign", shdr->sh_addralign);
 	}

@@ -237,6 +237,7 @@ scenario "a section that changes what does not exist" malformed ENOEXEC 1 "klp_r
 scenario "a section that changes what does not exist, and says that it has" \
 	malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 9999" info=9999 flags=0x08100042
 scenario "a section that changes nothing" malformed ENOEXEC 1 "klp_rela.*vmlinux.*sh_info is 0" info=0
+scenario "a section that changes the symbol table" malformed ENOEXEC 1 "klp_rela.*vmlinux.*a table's index" info-symtab=1
 scenario "a section of odd size" malformed ENOEXEC 1 "klp_rela.*vmlinux.*size" size=23
 scenario "a section that is cut off" malformed ENOEXEC 0 "" size=0x1000000
 scenario "a section that does not stay" malformed ENOEXEC 1 "klp_rela.*$late_target.*not kept" only=klp_target flags=0x100040
