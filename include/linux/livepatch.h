@@ -132,12 +132,12 @@ struct klp_patch {
 	bool replace;
 
 	/* private: the core's own; protected by klp_mutex unless said otherwise */
-	struct list_head list;		/* in klp_patches, oldest first */
-	struct list_head obj_list;	/* klp_object */
-	struct kobject kobj;
-	struct completion kobj_gone;	/* last reference to @kobj dropped */
 	int phase;			/* enum klp_phase, read locklessly by sysfs */
-	ktime_t phase_since;		/* when @phase was entered */
+	ktime_t phase_since;		/* when @phase was entered, or by a force */
+	struct completion kobj_gone;	/* last reference to @kobj dropped */
+	struct kobject kobj;
+	struct list_head obj_list;	/* klp_object */
+	struct list_head list;		/* in klp_patches, oldest first; then in klp_done */
 };
 
 int klp_enable_patch(struct klp_patch *patch);

@@ -14,7 +14,10 @@
 /* M in the lock legend of internal.h. */
 DEFINE_MUTEX(klp_mutex);
 
-/* Patches that are over and still to be released. Lock: M. */
+/*
+ * Patches that are over or were refused, and are still to be released: the first
+ * comes first. Lock: M.
+ */
 static LIST_HEAD(klp_done);
 
 /* The module of the patch that is just being released, or NULL. Lock: M. */
@@ -31,6 +34,7 @@ static bool klp_ready;
 static void klp_complete_fn(struct work_struct *work);
 static DECLARE_WORK(klp_complete_work, klp_complete_fn);
 
+/* Of a transition; and it releases what is in klp_done. */
 static void klp_queue_completion(void)
 {
 	queue_work(klp_wq, &klp_complete_work);

@@ -798,7 +798,10 @@ void klp_tasks_rescan(void)
  */
 void klp_tasks_force(void)
 {
-	/* Twice: a child may be linked behind the walk, of a parent ahead of it. */
+	/*
+	 * Twice: a child may be linked behind the walk, of a parent ahead of it; or be
+	 * about to be, with the state that its parent had before the walk.
+	 */
 	klp_visit_pending(true);
 	klp_wait_forks();
 	klp_visit_pending(true);
