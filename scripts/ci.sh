@@ -27,7 +27,7 @@ step() {
 		# The log's own failures; a crash or a hang has shown the console's end.
 		while read -r line; do
 			table+=("            $line")
-		done < <(grep -aE '^(not ok |# failed: |.*seed=)|FAILED|^# (survived|error)' "$log" | tail -n 20)
+		done < <(grep -aE '^(not ok |# failed: |.*seed=)|FAILED|^# (survived|error|leaked)' "$log" | tail -n 20)
 		table+=("            log: $log")
 	else
 		table+=("ok      $(printf '%8s s' "$time")  make $*")

@@ -1081,6 +1081,8 @@ static void klpt_cleanup(void)
 {
 	debugfs_remove(klpt_dir);
 	klpt_stop();
+	/* Only here: it leaves pointers to what it has freed. */
+	ftrace_free_filter(&klpt_brake_ops);
 	klpt_unwatch();
 	kfree(klpt_callers);
 	kvfree(klpt_versions);

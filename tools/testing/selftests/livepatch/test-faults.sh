@@ -166,19 +166,6 @@ shadow() {
 	nth "" "write /sys/module/klp_shadow_fault/parameters/run 200" ""
 }
 
-# A leak becomes visible only when the checker has looked twice.
-no_leak() {
-	local file=/sys/kernel/debug/kmemleak
-
-	[[ -e $file ]] || return 0
-	# What is younger is not reported.
-	sleep 6
-	echo scan >$file
-	echo scan >$file
-	# The file says that it has no size, whatever is in it.
-	! sed 's/^/# /' $file | grep . || fail "memory was leaked"
-}
-
 scenario "a patch is enabled" enable_module
 scenario "a patch is enabled over another" enable_over
 scenario "a patch replaces another" replace
@@ -198,5 +185,4 @@ scenario "a patch's disabling is completed" complete_disable
 scenario "a patch's disabling is completed beside another" complete_disable_one
 scenario "a replacement is completed" complete_replace
 scenario "shadow variables are attached" shadow
-scenario "no memory is leaked" no_leak
 finish
