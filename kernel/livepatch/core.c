@@ -20,8 +20,8 @@ DEFINE_MUTEX(klp_mutex);
  */
 static LIST_HEAD(klp_done);
 
-/* The module of the patch that is just being released, or NULL. Lock: M. */
-static struct module *klp_releasing;
+/* Whether one that was the first of them is being released just now. Lock: M. */
+static bool klp_releasing;
 
 /* Woken when a transition has ended or a patch has been released. */
 static DECLARE_WAIT_QUEUE_HEAD(klp_settled);
@@ -44,16 +44,17 @@ static void klp_queue_completion(void)
 static void klp_release_patches(void)
 {
 	struct klp_patch *patch;
+	struct module *mod;
 	bool pinned;
 
 	for (;;) {
 		scoped_guard(mutex, &klp_mutex) {
-			klp_releasing = NULL;
 			patch = list_first_entry_or_null(&klp_done, struct klp_patch, list);
+			klp_releasing = patch;
 			if (patch) {
 				list_del(&patch->list);
-				klp_releasing = patch->mod;
-				pinned = klp_is_pinned(patch->mod);
+				mod = patch->mod;
+				pinned = klp_is_pinned(mod);
 			}
 		}
 		wake_up_all(&klp_settled);
@@ -65,7 +66,7 @@ static void klp_release_patches(void)
 
 		/* The patch may go with its module's last reference. */
 		if (!pinned)
-			module_put(klp_releasing);
+			module_put(mod);
 	}
 }
 
@@ -76,18 +77,12 @@ static void klp_complete_fn(struct work_struct *work)
 	klp_release_patches();
 }
 
-/* Whether none of a module's patches that are over is still to be released. */
-static bool klp_released(struct module *mod)
+/* Whether no patch that is over is still to be released, whosever it was. */
+static bool klp_all_released(void)
 {
-	struct klp_patch *patch;
-
 	lockdep_assert_held(&klp_mutex);
 
-	list_for_each_entry(patch, &klp_done, list) {
-		if (patch->mod == mod)
-			return false;
-	}
-	return klp_releasing != mod;
+	return list_empty(&klp_done) && !klp_releasing;
 }
 
 /* Wait for a condition that ends of transitions and releases of patches change. */
@@ -102,13 +97,16 @@ static void klp_wait_settled(bool (*condition)(struct module *mod), struct modul
 	remove_wait_queue(&klp_settled, &wait);
 }
 
-/* Take klp_mutex, but not while an earlier patch of the module is being released. */
-static bool klp_lock_released(struct module *mod)
+/*
+ * Take klp_mutex, but not while an earlier patch is being released: that one is in
+ * no list any more, and a new patch may consist of its structures.
+ */
+static bool klp_lock_released(struct module *unused)
 {
 	bool released;
 
 	mutex_lock(&klp_mutex);
-	released = klp_released(mod);
+	released = klp_all_released();
 	if (!released)
 		mutex_unlock(&klp_mutex);
 	return released;
@@ -224,10 +222,12 @@ static int klp_check_patch(struct klp_patch *patch)
  * * -ENOENT: a function does not exist or its size is not known
  * * -EBUSY: another patch is in transition; ftrace is switched off; somebody
  *   else redirects one of the functions
- * * -ENODEV: live patching is not initialized, or the module is on its way out
+ * * -ENODEV: live patching is not initialized, ftrace has given up, or the module
+ *   is on its way out
  * * -ENOMEM: no memory
  * * what a pre_patch callback has returned
- * * an error of klp_apply_section_relocs() for an object that is there
+ * * an error of klp_apply_section_relocs(); for an object that is not there, of
+ *   what its section alone can be found to have
  * * -EIO: ftrace has failed
  */
 int klp_enable_patch(struct klp_patch *patch)
@@ -241,8 +241,7 @@ int klp_enable_patch(struct klp_patch *patch)
 	if (!klp_have_reliable_stack())
 		pr_warn_once("stacks cannot be checked here: tasks switch only when they leave the kernel\n");
 
-	/* The same structures may have been a patch before. */
-	klp_wait_settled(klp_lock_released, patch->mod);
+	klp_wait_settled(klp_lock_released, NULL);
 	err = klp_check_patch(patch);
 	if (!err && !try_module_get(patch->mod)) {
 		pr_err("module '%s' is on its way out\n", patch->mod->name);
@@ -254,8 +253,12 @@ int klp_enable_patch(struct klp_patch *patch)
 	}
 
 	err = klp_patch_build(patch);
-	if (err)
-		goto err_build;
+	if (err) {
+		klp_patch_drop_noops(patch);
+		module_put(patch->mod);
+		mutex_unlock(&klp_mutex);
+		return err;
+	}
 	err = klp_sysfs_add(patch);
 	if (!err)
 		err = klp_bind_patch(patch);
@@ -265,7 +268,7 @@ int klp_enable_patch(struct klp_patch *patch)
 		err = klp_transition_enable(patch);
 	if (err) {
 		klp_unbind_patch(patch);
-		/* Another call for the module has to wait until it is released. */
+		/* Another call has to wait until it is released. */
 		list_add_tail(&patch->list, &klp_done);
 	}
 	mutex_unlock(&klp_mutex);
@@ -273,14 +276,8 @@ int klp_enable_patch(struct klp_patch *patch)
 		return 0;
 
 	klp_queue_completion();
-	klp_wait_settled(klp_lock_released, patch->mod);
+	klp_wait_settled(klp_lock_released, NULL);
 	mutex_unlock(&klp_mutex);
-	return err;
-
-err_build:
-	mutex_unlock(&klp_mutex);
-	klp_patch_drop_noops(patch);
-	module_put(patch->mod);
 	return err;
 }
 EXPORT_SYMBOL_GPL(klp_enable_patch);
@@ -389,7 +386,7 @@ static bool klp_evict_step(struct module *mod)
 		return false;
 	}
 
-	return klp_released(mod);
+	return klp_all_released();
 }
 
 /*
