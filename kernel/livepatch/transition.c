@@ -678,6 +678,8 @@ static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
 			       patch->mod->name, old->mod->name);
 			return -EBUSY;
 		}
+		if (klp_is_pinned(old->mod))
+			continue;
 		pin = kmalloc(sizeof(*pin), GFP_KERNEL);
 		if (!pin)
 			return -ENOMEM;
@@ -762,9 +764,12 @@ int klp_transition_force(struct klp_patch *patch)
 	if (next < 0)
 		return next;
 
-	err = klp_pin_forced(patch);
-	if (err)
-		return err;
+	/* When all have switched and only the completion is to come, nobody is forced. */
+	if (klp_tasks_pending()) {
+		err = klp_pin_forced(patch);
+		if (err)
+			return err;
+	}
 
 	/* The wording is interface; it may be the unpatched state. */
 	pr_warn("forcing remaining tasks to the patched state\n");

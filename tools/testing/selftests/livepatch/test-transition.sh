@@ -281,6 +281,33 @@ reversed_at_the_end() {
 	wait_gone klp_patch_v1
 }
 
+# The last task has switched when somebody forces the patch out: nobody is in it, and
+# it goes.
+forced_at_the_end() {
+	local task
+
+	load klp_other
+	enable klp_patch_v1 callbacks=1 hold_call=klp_target funcs=other_sleep,value
+	reader sleep "$OTHER"
+	task=$pid
+	sleepers 1 "$OTHER"
+	echo 0 >"$P/enabled"
+	file_is "$P/transition" 1
+	# As above.
+	background ./klp_module load "$MODULES/klp_target.ko"
+	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
+	background bash -c "echo 1 >$P/force"
+	wait_state "$pid" D
+	kill -9 "$task"
+	wait "$task" 2>/dev/null || true
+	echo none >/sys/module/klp_patch_v1/parameters/hold_call
+	wait "$pid" || fail "it was over before it was forced"
+	wait_gone klp_patch_v1
+	wait_unused klp_patch_v1
+	unload klp_patch_v1
+	wait
+}
+
 # Forced into a patch: all go on, and the patch can be removed as usual.
 forced_in() {
 	prepare
@@ -612,4 +639,5 @@ scenario "CPU hotplug in each phase" hotplug
 scenario "CPU hotplug all the time" hotplug_storm
 scenario "force into a patch" forced_in
 scenario "force out of a patch" forced_out
+scenario "force when all have switched" forced_at_the_end
 finish
