@@ -488,12 +488,12 @@ static void klp_abort(struct klp_patch *patch)
 
 /**
  * klp_transition_enable() - start the transition to a new patch
- * @patch: built, bound, in sysfs, in phase KLP_NEW
+ * @patch: built, bound, in sysfs, in phase KLP_NEW; no other one is in transition
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0; then the transition runs. -EBUSY if another one does; an error of
- * a callback or of ftrace, or -ENOMEM: then the patch is in KLP_DISABLED, and
- * as far as anything was done it is undone.
+ * Return: 0; then the transition runs. An error of a callback or of ftrace, or
+ * -ENOMEM: then the patch is in KLP_DISABLED, and as far as anything was done it
+ * is undone.
  */
 int klp_transition_enable(struct klp_patch *patch)
 {
@@ -502,9 +502,6 @@ int klp_transition_enable(struct klp_patch *patch)
 	int err;
 
 	lockdep_assert_held(&klp_mutex);
-
-	if (klp_running)
-		return -EBUSY;
 
 	pr_notice("enabling patch '%s'\n", patch->mod->name);
 	klp_running = patch;
@@ -916,7 +913,7 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 	err = klp_object_attach(obj);
 	if (err) {
 		pr_warn("failed to patch object '%s'\n", klp_object_label(obj));
-		goto err_callback;
+		goto err_detach;
 	}
 	klp_for_each_func(obj, func) {
 		/* A no-op for an alias is attached nowhere. */
@@ -944,7 +941,6 @@ err_detach:
 	klp_sites_sweep();
 	/* Without memory the ranges stay, which another module at that place may hit. */
 	klp_refresh_ranges();
-err_callback:
 	klp_callback_post_unpatch(obj);
 	return err;
 }
