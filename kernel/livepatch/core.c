@@ -389,16 +389,26 @@ static bool klp_evict_step(struct module *mod)
 	return klp_all_released();
 }
 
-/*
- * A patch module goes with its patch enabled: its init has failed later on.
- * The loader frees it, whatever references are held, so its functions must be
- * out of use before this returns.
+/**
+ * klp_module_evict() - disable the patch of a module that goes with it enabled
+ * @mod: the module, in MODULE_STATE_GOING: its init or a parameter has failed after
+ *	 it has enabled a patch, or it is removed by force
+ *
+ * The loader frees it, whatever references are held, and what it needs to run
+ * comes first: its parameters, the probes and jump labels in it. So this stands
+ * before all that, and waits, without a limit, until its functions are out of use.
+ * It cannot enable another patch.
+ *
+ * Context: process context, may sleep. Takes klp_mutex.
  */
-static void klp_evict(struct module *mod)
+void klp_module_evict(struct module *mod)
 {
+	if (!is_livepatch_module(mod))
+		return;
+
 	scoped_guard(mutex, &klp_mutex) {
 		if (klp_patch_of_module(mod))
-			pr_err("module '%s' fails after it has enabled its patch: disabling it\n",
+			pr_err("module '%s' goes with its patch enabled: disabling it\n",
 			       mod->name);
 	}
 
@@ -413,9 +423,6 @@ static void klp_evict(struct module *mod)
  */
 void klp_module_going(struct module *mod)
 {
-	if (is_livepatch_module(mod))
-		klp_evict(mod);
-
 	guard(mutex)(&klp_mutex);
 
 	mod->klp_alive = false;

@@ -4,6 +4,7 @@
  *
  *	klp_module load FILE [PARAMETER...]
  *	klp_module unload NAME
+ *	klp_module force-unload NAME
  *
  * Prints "ok", or the error's name; the exit status is 1 for an error.
  */
@@ -23,8 +24,10 @@ int main(int argc, char **argv)
 		err = klp_load(argv[2], params);
 	} else if (argc == 3 && !strcmp(argv[1], "unload")) {
 		err = klp_unload(argv[2]);
+	} else if (argc == 3 && !strcmp(argv[1], "force-unload")) {
+		err = klp_delete_module(argv[2], O_TRUNC);
 	} else {
-		fprintf(stderr, "usage: klp_module load FILE [PARAMETER...] | unload NAME\n");
+		fputs("usage: klp_module load FILE [PARAMETER...] | [force-]unload NAME\n", stderr);
 		return 2;
 	}
 

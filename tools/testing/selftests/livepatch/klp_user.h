@@ -58,10 +58,15 @@ static inline int klp_load(const char *file, const char *params)
 	return err;
 }
 
-/* 0 or the error of unloading a module. */
+/* 0 or the error of unloading a module; with O_TRUNC though it is in use. */
+static inline int klp_delete_module(const char *name, int flags)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK | flags) ? errno : 0;
+}
+
 static inline int klp_unload(const char *name)
 {
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
+	return klp_delete_module(name, 0);
 }
 
 /* Read a file into a string without its newline; false if it is gone. */

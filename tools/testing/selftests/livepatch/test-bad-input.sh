@@ -153,6 +153,8 @@ init_fails() {
 	load klp_target
 	before=$(snapshot)
 	load_gets ENXIO klp_patch_v1 fail_init=-6
+	# What it needs to run was taken from it when it did not run any more.
+	file_is "$TARGET/going_refs" 0
 	unchanged "$before"
 	is "$(cmdline) $(value value)" "0 0" "versions"
 	is "$(loaded_modules | xargs)" klp_target "loaded modules"
@@ -196,7 +198,7 @@ init_fails_forced() {
 	echo 0 >/sys/module/klp_patch_v1/parameters/hold_init
 	# Now the loader wants to free the module that the task is in. If the patch was
 	# forced out after all, nobody says so.
-	until log_lines | grep -q "fails after it has enabled" || [[ ! -e $p ]]; do
+	until log_lines | grep -q "goes with its patch enabled" || [[ ! -e $p ]]; do
 		sleep 0.01
 	done
 	refused EBUSY "$p/force" 1

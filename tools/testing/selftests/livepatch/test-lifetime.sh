@@ -106,6 +106,27 @@ jumped() {
 	wait "$pid"
 }
 
+# Its exit frees what the patch is made of: the patch has to go first.
+removed_by_force() {
+	local before got
+
+	load klp_target
+	before=$(snapshot)
+	enable klp_life
+	got=$(./klp_module force-unload klp_life) || true
+	if [[ $got == EAGAIN ]]; then
+		# The kernel has no CONFIG_MODULE_FORCE_UNLOAD.
+		remove klp_life
+		return
+	fi
+	is "$got" ok "unloading klp_life by force"
+	file_is "$TARGET/going_refs" 0
+	is "$(cmdline) $(value value)" "0 0" "versions"
+	unchanged "$before"
+	enable klp_life
+	remove klp_life
+}
+
 no_functions() {
 	load klp_target
 	enable klp_life empty=1
@@ -124,4 +145,5 @@ scenario "freed after atomic replace" freed_after_replace
 scenario "freed after what it patches" target_goes_first
 scenario "a task in what a new function has jumped to" jumped
 scenario "objects without functions" no_functions
+scenario "freed by a module that is removed by force" removed_by_force
 finish

@@ -83,6 +83,38 @@ enabled_by_parameter() {
 	remove klp_rela
 }
 
+# A parameter behind it is wrong: what enabled the patch goes, and the patch first.
+enabled_by_bad_parameters() {
+	local before
+
+	make_rela
+	load klp_target
+	before=$(snapshot)
+	is "$(./klp_module load "$RELA" again=1 replace=x)" EINVAL "loading klp_rela"
+	# The loader's own.
+	file_is "$TARGET/going_refs" 1
+	unchanged "$before"
+	is "$(value value)" 0 "value"
+	load_rela ok
+	wait_patched klp_rela
+	remove klp_rela
+}
+
+# A patch module keeps the names of its init functions, which are gone.
+init_of_patch() {
+	local lines
+
+	make_rela only=klp_target symbol="$Y.klp_patch_v1.patch_init,0"
+	load klp_target
+	enable klp_patch_v1 funcs=cmdline
+	log_begin
+	load_rela ENOENT
+	lines=$(log_lines)
+	is "$(grep -c . <<<"$lines")" 1 "number of lines in the log ($lines)"
+	matches "$lines" "klp_rela.*$Y.klp_patch_v1.patch_init,0.*not found" "the log"
+	remove klp_patch_v1
+}
+
 # The object that is made for a no-op is none of the patch's own.
 other_object() {
 	local lines
@@ -221,6 +253,7 @@ scenario "applied for a module that comes later" applied later
 scenario "blank when the module goes, applied when it returns" comes_and_goes
 scenario "applied again after the patch was disabled" enabled_again
 scenario "enabled by a parameter" enabled_by_parameter
+scenario "enabled by a parameter before a wrong one" enabled_by_bad_parameters
 scenario "whatever the file says of it" marked_by_file
 scenario "code and constants are protected all the time" always_protected
 

@@ -7,6 +7,8 @@
  *   value, twin1, twin2, shared	what the functions return
  *   secret			a static variable
  *   init_value			what klp_target_value() returned in this module's init
+ *   going_refs			who referred to the last patch module that went, when
+ *				all were told that it goes
  *   sleep, deep		a read sleeps in the function, or 200 frames below
  *				it, until somebody writes to "release"
  *   cold			the same in a part that the compiler puts elsewhere
@@ -26,6 +28,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
@@ -451,6 +454,19 @@ static const struct file_operations kthread_fops = {
 	.release = single_release,
 };
 
+/* ---- who else goes ---- */
+
+static atomic_t going_refs = ATOMIC_INIT(-1);
+
+static int module_goes(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (action == MODULE_STATE_GOING && is_livepatch_module(data))
+		atomic_set(&going_refs, module_refcount(data));
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block module_nb = { .notifier_call = module_goes };
+
 /* ---- */
 
 static struct dentry *dir;
@@ -490,11 +506,13 @@ static int __init target_init(void)
 	debugfs_create_atomic_t("rounds_old", 0600, dir, &test.rounds_old);
 	debugfs_create_atomic_t("rounds_new", 0600, dir, &test.rounds_new);
 	debugfs_create_atomic_t("mixed", 0600, dir, &test.mixed);
-	return 0;
+	debugfs_create_atomic_t("going_refs", 0400, dir, &going_refs);
+	return register_module_notifier(&module_nb);
 }
 
 static void __exit target_exit(void)
 {
+	unregister_module_notifier(&module_nb);
 	stop_threads();
 	debugfs_remove(dir);
 	klp_target_direct_exit();
