@@ -151,6 +151,7 @@ static int klp_match_cmp(const void *a, const void *b)
 
 /**
  * struct klp_pass - a pass over a module's symbols
+ * @modname:	the module's name
  * @bucket:	the queries by name; those of one name in their own order
  * @mask:	number of buckets, minus one
  * @match:	what was found; NULL while matches are only counted
@@ -158,6 +159,7 @@ static int klp_match_cmp(const void *a, const void *b)
  * @nr_matches:	so many there are
  */
 struct klp_pass {
+	const char *modname;
 	struct klp_query **bucket;
 	u32 mask;
 	struct klp_match *match;
@@ -175,17 +177,40 @@ static struct klp_query *klp_query_named(struct klp_query *query, u32 hash,
 	return query;
 }
 
+#ifdef CONFIG_SMP
+static bool klp_is_per_cpu(const struct module *mod, unsigned long addr)
+{
+	return addr - (unsigned long)mod->percpu < mod->percpu_size;
+}
+#else
+static bool klp_is_per_cpu(const struct module *mod, unsigned long addr)
+{
+	return false;
+}
+#endif
+
+static bool klp_is_core(const char *modname, unsigned long addr)
+{
+	const struct module *mod = __module_address(addr);
+
+	return mod && within_module_core(addr, mod) && !strcmp(mod->name, modname);
+}
+
 /*
  * A module has its init functions only while it comes. To count them would give
- * names other positions then, and they are freed under whoever holds them.
+ * names other positions then, and they are freed under whoever holds them. A patch
+ * module lists them for ever, and what is at their addresses may be another's.
  */
-static bool klp_in_module_init(unsigned long addr)
+static bool klp_symbol_stays(const char *modname, unsigned long addr)
 {
-	struct module *mod;
+	const struct module *mod;
 
 	guard(preempt)();
-	mod = __module_address(addr);
-	return mod && within_module_init(addr, mod);
+	/* The end of what fills its last page is a symbol behind the module's memory. */
+	if (klp_is_core(modname, addr) || klp_is_core(modname, addr - 1))
+		return true;
+	mod = find_module(modname);
+	return mod && klp_is_per_cpu(mod, addr);
 }
 
 static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
@@ -198,7 +223,7 @@ static int klp_pass_symbol(void *data, const char *name, unsigned long addr)
 
 	cond_resched();
 	query = klp_query_named(pass->bucket[hash & pass->mask], hash, name, len);
-	if (!query || klp_in_module_init(addr))
+	if (!query || !klp_symbol_stays(pass->modname, addr))
 		return 0;
 
 	if (pass->nr_matches < pass->max_matches)
@@ -256,7 +281,7 @@ static int klp_pass_init(struct klp_pass *pass, struct klp_query *query, unsigne
 /* A module's symbol table is in no order: collect, sort, count. */
 static int klp_query_module(const char *modname, struct klp_query *query, unsigned int nr)
 {
-	struct klp_pass pass = {};
+	struct klp_pass pass = { .modname = modname };
 	unsigned int match = 0;
 	int err;
 
@@ -416,11 +441,13 @@ static int klp_extent_cmp(const void *a, const void *b)
 
 /**
  * struct klp_layout - a pass over a module's symbols for the sizes of functions
+ * @modname:	the module's name
  * @extent:	the functions; their addresses are known
  * @nr:		so many
  * @cold:	the cold parts of whatever functions
  */
 struct klp_layout {
+	const char *modname;
 	struct klp_extent **extent;
 	unsigned int nr;
 	struct klp_range cold;
@@ -436,7 +463,7 @@ static int klp_layout_symbol(void *data, const char *name, unsigned long addr)
 	if (!*name || is_mapping_symbol(name))
 		return 0;
 
-	if (klp_is_cold(name, strlen(name)) && !klp_in_module_init(addr)) {
+	if (klp_is_cold(name, strlen(name)) && klp_symbol_stays(layout->modname, addr)) {
 		if (!layout->cold.first || addr < layout->cold.first)
 			layout->cold.first = addr;
 		layout->cold.last = max(layout->cold.last, addr);
@@ -486,14 +513,14 @@ static unsigned long klp_room_behind(unsigned long addr)
  * kallsyms would make one for each. Behind the last one there is no symbol, or
  * one in other memory, with other modules in between.
  */
-static bool klp_layout_run(const char *modname, struct klp_layout *layout)
+static bool klp_layout_run(struct klp_layout *layout)
 {
 	unsigned int i;
 
 	for (i = 0; i < layout->nr; i++)
 		layout->extent[i]->size = klp_room_behind(layout->extent[i]->addr);
 
-	module_kallsyms_on_each_symbol(modname, klp_layout_symbol, layout);
+	module_kallsyms_on_each_symbol(layout->modname, klp_layout_symbol, layout);
 
 	/* Backwards: of several with one address, only the last has its size. */
 	for (i = layout->nr; i-- > 0;) {
@@ -538,7 +565,7 @@ static int klp_check_aliases(struct klp_patch *patch, struct klp_object *obj,
 
 static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 {
-	struct klp_layout layout = {};
+	struct klp_layout layout = { .modname = obj->name };
 	struct klp_func *func;
 	bool found = true;
 	int err = 0;
@@ -557,7 +584,7 @@ static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 	}
 	klp_layout_sort(&layout);
 	if (obj->name)
-		found = klp_layout_run(obj->name, &layout);
+		found = klp_layout_run(&layout);
 	if (!found) {
 		pr_err("patch '%s': object '%s': a function has no known size\n",
 		       patch->mod->name, klp_object_label(obj));
@@ -571,7 +598,7 @@ static int klp_size_old(struct klp_patch *patch, struct klp_object *obj)
 
 static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
 {
-	struct klp_layout layout = {};
+	struct klp_layout layout = { .modname = patch->mod->name };
 	struct klp_extent cold;
 	struct klp_func *func;
 	int err = 0;
@@ -593,7 +620,7 @@ static int klp_bind_new(struct klp_patch *patch, struct klp_object *obj)
 		break;
 	}
 	klp_layout_sort(&layout);
-	if (!err && !klp_layout_run(patch->mod->name, &layout)) {
+	if (!err && !klp_layout_run(&layout)) {
 		pr_err("patch '%s': object '%s': a new function has no known size\n",
 		       patch->mod->name, klp_object_label(obj));
 		err = -ENOENT;

@@ -288,6 +288,7 @@ scenario "a position that does not exist" malformed ENOENT 1 "klp_rela.*$Y.vmlin
 scenario "a module's symbol in a section for vmlinux" malformed EXDEV 1 "klp_rela.*$Y.klp_target.x,0.*section for vmlinux" symbol=$Y.klp_target.x,0
 scenario "an ambiguous symbol" malformed EINVAL 1 "klp_rela.*klp_target_twin,0.*ambiguous" only=klp_target symbol=$Y.klp_target.klp_target_twin,0
 scenario "a symbol of an unknown object" malformed ENOENT 1 "klp_rela.*klp_missing.x,0.*not found" only=klp_target symbol=$Y.klp_missing.x,0
+scenario "a symbol of a patch module that is gone since its init" init_of_patch
 scenario "a symbol that is not marked" malformed ENOEXEC 1 "klp_rela.*saved_command_line,0.*not marked" symbol-section=1
 scenario "a file that is cut off" truncated
 
