@@ -151,7 +151,7 @@ run_torture() {
 	((rc)) || return 0
 	if grep -qx '1 scenarios, 1 failed' "$log"; then
 		result=killed
-		reason="torture $2: $(grep -m 1 -oE '(violation [0-9]+:|BUG:|WARNING:|# [a-jl-z]).*' "$log" || true)"
+		reason="torture $2: $(grep -m 1 -oE '(violation [0-9]+:|BUG:|WARNING:|# FAILED:|# [a-jl-z]).*' "$log" || true)"
 	else
 		result=error reason="the torture test could not be run, see $log"
 	fi

@@ -17,7 +17,7 @@
 /**
  * struct klp_blockers_iter - one reader
  * @blocker:	the line to be shown
- * @since:	when the transition has started, or has been reversed
+ * @since:	when the transition has started, or has been reversed or forced
  */
 struct klp_blockers_iter {
 	struct klp_blocker blocker;

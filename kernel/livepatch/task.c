@@ -667,9 +667,8 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 	 * seen the mark, or the second walk sees it asleep. As soon as all have
 	 * seen theirs, there is nobody to wait for.
 	 *
-	 * The first walk may have missed a task that execs, or have met one
-	 * with a mark that was left over, and gone at once. Such a task gets
-	 * its mark from the second walk, and then there is a third.
+	 * The first walk may have missed a task that execs. It gets its mark
+	 * from the second walk, and then there is a third.
 	 */
 	do {
 		for (i = 0; i < 2 && klp_others_marked(); i++)

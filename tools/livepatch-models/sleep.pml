@@ -16,9 +16,8 @@
  *
  * Neither is waited for when no task is marked any more.
  *
- * That is so for a task that the first walk marks. It may miss one that execs, and
- * a mark that was left over may be there, and be gone at once. So if a walk marks
- * a task that runs and had no mark, there is another walk.
+ * That is so for a task that the first walk marks. It may miss one that execs. So
+ * if a walk marks a task that runs and had no mark, there is another walk.
  *
  * The idle task is another such task: it leaves its CPU to one that may never
  * give it back. So it looks before it does, and it is walked twice, too.
