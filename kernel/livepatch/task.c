@@ -799,7 +799,8 @@ void klp_tasks_force(void)
 {
 	/*
 	 * Twice: a child may be linked behind the walk, of a parent ahead of it; or be
-	 * about to be, with the state that its parent had before the walk.
+	 * about to be, with the state that its parent had before the walk. Pairs
+	 * with klp_copy_process().
 	 */
 	klp_visit_pending(true);
 	klp_wait_forks();
