@@ -198,7 +198,7 @@ void klp_tasks_leave(void);
 void klp_tasks_set_ranges(struct klp_ranges *ranges);
 void klp_tasks_rescan(void);
 void klp_tasks_wake(void);
-void klp_tasks_force(void);
+bool klp_tasks_force(void);
 bool klp_tasks_next_blocker(int *nr, struct klp_blocker *blocker);
 int klp_tasks_init(void (*all_switched)(void));
 

@@ -389,6 +389,7 @@ void klp_exit_end(void)
  * @force:	do not ask for their stacks
  * @unseen:	set when a task is marked that runs, and had no mark: it may have
  *		looked for it just before
+ * @forced:	set when a task is switched because of @force
  */
 struct klp_visit {
 	int goal;
@@ -396,6 +397,7 @@ struct klp_visit {
 	bool mark;
 	bool force;
 	bool unseen;
+	bool forced;
 };
 
 /* User tasks on isolated CPUs may be left alone until they enter the kernel. */
@@ -436,6 +438,7 @@ static int klp_try_switch_task(struct task_struct *task, void *arg)
 	}
 	if (visit->force) {
 		klp_switch_task(task, visit->goal, KLP_SWITCH_FORCE);
+		visit->forced = true;
 		return 0;
 	}
 	if (!task_curr(task))
@@ -764,7 +767,8 @@ void klp_tasks_set_ranges(struct klp_ranges *ranges)
 	klp_publish_ranges(ranges);
 }
 
-static void klp_visit_pending(bool force)
+/* Returns whether a task was forced. */
+static bool klp_visit_pending(bool force)
 {
 	struct klp_visit visit = {
 		.goal = klp_switch_goal,
@@ -775,6 +779,7 @@ static void klp_visit_pending(bool force)
 	lockdep_assert_held(&klp_mutex);
 	klp_walk(klp_visit_task, &visit);
 	klp_walk_idle(klp_visit_task, &visit);
+	return visit.forced;
 }
 
 /**
@@ -794,17 +799,20 @@ void klp_tasks_rescan(void)
  * klp_tasks_force() - switch all tasks without looking at their stacks
  *
  * Context: klp_mutex held, a goal set; may sleep.
+ * Return: whether there was one that had not switched by itself.
  */
-void klp_tasks_force(void)
+bool klp_tasks_force(void)
 {
+	bool forced;
+
 	/*
 	 * Twice: a child may be linked behind the walk, of a parent ahead of it; or be
 	 * about to be, with the state that its parent had before the walk. Pairs
 	 * with klp_copy_process().
 	 */
-	klp_visit_pending(true);
+	forced = klp_visit_pending(true);
 	klp_wait_forks();
-	klp_visit_pending(true);
+	return klp_visit_pending(true) || forced;
 }
 
 static void klp_wake_task(struct task_struct *task, void *arg)

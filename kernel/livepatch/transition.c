@@ -661,7 +661,11 @@ static void klp_drop_pins(struct list_head *pins)
 		kfree(pin);
 }
 
-/* Make a pin for the module of each patch that is left. */
+/*
+ * Make a pin for the module of each patch that is left: code that some task may
+ * still be in must stay loaded for ever. That cannot be had of a module whose init
+ * has not succeeded yet, or that goes: the loader would free it.
+ */
 static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
 {
 	struct klp_patch *old;
@@ -671,7 +675,7 @@ static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
 		if (!klp_leaves_patch(patch, klp_goal(patch), old))
 			continue;
 		if (old->mod->state != MODULE_STATE_LIVE) {
-			pr_err("patch '%s' cannot be forced: the init of module '%s' may still fail\n",
+			pr_err("patch '%s' cannot be forced: the loader may free module '%s'\n",
 			       patch->mod->name, old->mod->name);
 			return -EBUSY;
 		}
@@ -684,23 +688,6 @@ static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
 		list_add(&pin->node, pins);
 	}
 	return 0;
-}
-
-/*
- * Code that some task may still be in must stay loaded for ever. That cannot be
- * had of a module whose init has not succeeded yet: the loader would free it.
- */
-static int klp_pin_forced(struct klp_patch *patch)
-{
-	LIST_HEAD(pins);
-	int err;
-
-	err = klp_make_pins(patch, &pins);
-	if (err)
-		klp_drop_pins(&pins);
-	else
-		list_splice(&pins, &klp_pins);
-	return err;
 }
 
 /**
@@ -753,6 +740,7 @@ void klp_unpin(const struct module *mod)
  */
 int klp_transition_force(struct klp_patch *patch)
 {
+	LIST_HEAD(pins);
 	int next, err;
 
 	lockdep_assert_held(&klp_mutex);
@@ -760,19 +748,21 @@ int klp_transition_force(struct klp_patch *patch)
 	next = klp_phase_next(patch->phase, KLP_FORCE);
 	if (next < 0)
 		return next;
+	/* Only the completion is to come: there is nobody to be forced. */
+	if (!klp_tasks_pending())
+		return 0;
 
-	/* When all have switched and only the completion is to come, nobody is forced. */
-	if (klp_tasks_pending()) {
-		err = klp_pin_forced(patch);
-		if (err)
-			return err;
+	err = klp_make_pins(patch, &pins);
+	if (!err) {
+		/* The wording is interface; it may be the unpatched state. */
+		pr_warn("forcing remaining tasks to the patched state\n");
+		/* The last ones may just have switched by themselves. */
+		if (klp_tasks_force())
+			list_splice_init(&pins, &klp_pins);
+		klp_step(patch, KLP_FORCE);
 	}
-
-	/* The wording is interface; it may be the unpatched state. */
-	pr_warn("forcing remaining tasks to the patched state\n");
-	klp_tasks_force();
-	klp_step(patch, KLP_FORCE);
-	return 0;
+	klp_drop_pins(&pins);
+	return err;
 }
 
 static void klp_complete_patching(struct klp_patch *patch, struct list_head *done)
@@ -854,8 +844,8 @@ void klp_transition_complete(struct list_head *done)
 	klp_sites_enter_jumps();
 
 	klp_running = NULL;
-	klp_step(patch, KLP_COMPLETE);
 	pr_notice("'%s': %s complete\n", patch->mod->name, direction);
+	klp_step(patch, KLP_COMPLETE);
 }
 
 /* Tasks do not come by themselves: ask them, and look once more. */

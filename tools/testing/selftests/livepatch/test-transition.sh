@@ -116,6 +116,15 @@ kthread_dozes() {
 	passes
 }
 
+# Wait until a task has a function of the kernel on its stack.
+wait_in() {
+	local end=$((SECONDS + 60))
+
+	until grep -qw "$2" "/proc/$1/stack"; do
+		((SECONDS < end)) || { fail "task $1 is not in $2"; return; }
+	done
+}
+
 # Wait until a task's state in /proc is one of the given letters.
 wait_state() {
 	local end=$((SECONDS + 60))
@@ -267,7 +276,7 @@ reversed_at_the_end() {
 	background ./klp_module load "$MODULES/klp_target.ko"
 	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
 	background bash -c "echo 0 >$P/enabled"
-	wait_state "$pid" D
+	wait_in "$pid" enabled_store
 	kill -9 "$old"
 	wait "$old" 2>/dev/null || true
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
@@ -297,9 +306,11 @@ forced_at_the_end() {
 	background ./klp_module load "$MODULES/klp_target.ko"
 	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
 	background bash -c "echo 1 >$P/force"
-	wait_state "$pid" D
+	wait_in "$pid" force_store
 	kill -9 "$task"
 	wait "$task" 2>/dev/null || true
+	# The completion waits for the lock, too.
+	until grep -qs '+livepatch$' /proc/[0-9]*/comm; do :; done
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
 	wait "$pid" || fail "it was over before it was forced"
 	wait_gone klp_patch_v1
