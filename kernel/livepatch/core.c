@@ -92,8 +92,14 @@ static void klp_wait_settled(bool (*condition)(struct module *mod), struct modul
 
 	add_wait_queue(&klp_settled, &wait);
 	/* A step towards it may fail for want of memory: look again every second. */
-	while (!condition(mod))
+	while (!condition(mod)) {
 		wait_woken(&wait, TASK_UNINTERRUPTIBLE, HZ);
+		/*
+		 * A kthread that is to stop does not sleep in there. And a patch of
+		 * those functions finds current out of them only here.
+		 */
+		cond_resched();
+	}
 	remove_wait_queue(&klp_settled, &wait);
 }
 
@@ -242,12 +248,15 @@ int klp_enable_patch(struct klp_patch *patch)
 		pr_warn_once("stacks cannot be checked here: tasks switch only when they leave the kernel\n");
 
 	klp_wait_settled(klp_lock_released, NULL);
-	err = klp_check_patch(patch);
-	if (!err && !try_module_get(patch->mod)) {
+	/* First: its structures may have gone with its exit. */
+	if (!patch->mod->klp_alive || !try_module_get(patch->mod)) {
+		mutex_unlock(&klp_mutex);
 		pr_err("module '%s' is on its way out\n", patch->mod->name);
-		err = -ENODEV;
+		return -ENODEV;
 	}
+	err = klp_check_patch(patch);
 	if (err) {
+		module_put(patch->mod);
 		mutex_unlock(&klp_mutex);
 		return err;
 	}
@@ -397,19 +406,26 @@ static bool klp_evict_step(struct module *mod)
  * The loader frees it, whatever references are held, and what it needs to run
  * comes first: its parameters, the probes and jump labels in it. So this stands
  * before all that, and waits, without a limit, until its functions are out of use.
- * It cannot enable another patch.
+ * After that it cannot enable another patch.
  *
  * Context: process context, may sleep. Takes klp_mutex.
  */
 void klp_module_evict(struct module *mod)
 {
+	struct klp_patch *patch;
+
 	if (!is_livepatch_module(mod))
 		return;
 
 	scoped_guard(mutex, &klp_mutex) {
-		if (klp_patch_of_module(mod))
+		mod->klp_alive = false;
+		patch = klp_patch_of_module(mod);
+		if (patch)
 			pr_err("module '%s' goes with its patch enabled: disabling it\n",
 			       mod->name);
+		if (patch && klp_transition_patch() && klp_transition_patch() != patch)
+			pr_err("module '%s' has to wait for the transition of '%s'\n",
+			       mod->name, klp_transition_patch()->mod->name);
 	}
 
 	klp_wait_settled(klp_evict_step, mod);

@@ -55,6 +55,9 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 	if (enable == klp_phase_enabled(patch->phase))
 		return -EINVAL;
+	/* Its module goes: klp_module_evict() waits for the end. */
+	if (enable && !patch->mod->klp_alive)
+		return -EBUSY;
 	if (klp_phase_next(patch->phase, KLP_REVERSE) >= 0)
 		err = klp_transition_reverse(patch);
 	else if (enable)

@@ -202,6 +202,7 @@ init_fails_forced() {
 		sleep 0.01
 	done
 	refused EBUSY "$p/force" 1
+	refused EBUSY "$p/enabled" 1
 	file_is "$p/transition" 1
 	release
 	wait "$sleeper" || fail "the task that was in the function has died"

@@ -115,7 +115,7 @@ removed_by_force() {
 	enable klp_life
 	got=$(./klp_module force-unload klp_life) || true
 	if [[ $got == EAGAIN ]]; then
-		# The kernel has no CONFIG_MODULE_FORCE_UNLOAD.
+		# The loader says so, before all else, without CONFIG_MODULE_FORCE_UNLOAD.
 		remove klp_life
 		return
 	fi

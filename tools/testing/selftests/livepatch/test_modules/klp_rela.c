@@ -114,9 +114,16 @@ static int again_set(const char *val, const struct kernel_param *kp)
 	return 0;
 }
 
+/* A parameter is not freed while the patch is enabled; one reference is the loader's. */
+static void again_free(void *arg)
+{
+	WARN_ON(module_refcount(THIS_MODULE) > 1);
+}
+
 static const struct kernel_param_ops again_ops = {
 	.set = again_set,
 	.get = param_get_int,
+	.free = again_free,
 };
 module_param_cb(again, &again_ops, &again_result, 0600);
 MODULE_PARM_DESC(again, "Enable the patch after it was disabled");
