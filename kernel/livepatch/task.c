@@ -785,14 +785,18 @@ static bool klp_visit_pending(bool force)
 /**
  * klp_tasks_rescan() - look at the stacks of marked tasks again
  *
- * Nothing depends on it: at the most it notices a task early that was preempted
- * where the scheduler's hook does not look, and waits for its CPU.
+ * Little depends on it: it may notice a task early that was preempted where the
+ * scheduler's hook does not look, and waits for its CPU. And if the last task has
+ * switched, it says so again: a CPU that was stopped by hand on its way down, or
+ * went up again from there, keeps that to itself. See klp_count_down().
  *
  * Context: klp_mutex held, a goal set; may sleep.
  */
 void klp_tasks_rescan(void)
 {
 	klp_visit_pending(false);
+	if (!klp_tasks_pending())
+		klp_all_switched();
 }
 
 /**

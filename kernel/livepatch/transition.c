@@ -853,11 +853,13 @@ static void klp_stuck_fn(struct work_struct *work)
 {
 	guard(mutex)(&klp_mutex);
 
-	if (!klp_running || !klp_tasks_pending())
+	if (!klp_running)
 		return;
 
-	pr_notice("signaling remaining tasks\n");
-	klp_tasks_wake();
+	if (klp_tasks_pending()) {
+		pr_notice("signaling remaining tasks\n");
+		klp_tasks_wake();
+	}
 	klp_tasks_rescan();
 	klp_arm_stuck();
 }

@@ -822,6 +822,19 @@ static void klp_test_exit_zone(struct kunit *test)
 	klp_test_end();
 }
 
+/* What nobody was told is told when somebody looks. */
+static void klp_test_told_again(struct kunit *test)
+{
+	klp_test_begin();
+	klp_tasks_rescan();
+	KUNIT_EXPECT_EQ(test, klp_test_reported(), 1);
+
+	atomic_inc(&klp_nr_pending);
+	klp_tasks_rescan();
+	KUNIT_EXPECT_EQ(test, klp_test_reported(), 0);
+	klp_test_end();
+}
+
 static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE(klp_test_mark),
 	KUNIT_CASE(klp_test_bias),
@@ -831,6 +844,7 @@ static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE_PARAM(klp_test_fork, klp_fork_gen_params),
 	KUNIT_CASE_PARAM(klp_test_visit, klp_visit_gen_params),
 	KUNIT_CASE(klp_test_unseen),
+	KUNIT_CASE(klp_test_told_again),
 #ifdef CONFIG_X86_64
 	KUNIT_CASE(klp_test_unreliable),
 #endif
