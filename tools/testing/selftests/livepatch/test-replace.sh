@@ -147,11 +147,11 @@ other_name() {
 	is "$(value value)" 0 "version"
 }
 
-hundred() {
+many() {
 	local i v old=0
 
 	load klp_target
-	for ((i = 1; i <= 100; i++)); do
+	for ((i = 1; i <= ${KLP_ROUNDS:-100}; i++)); do
 		v=$((i % 2 + 1))
 		load "klp_patch_v$v" replace=1 funcs=cmdline,value
 		if ((old)); then
@@ -190,6 +190,8 @@ replace_by() {
 memory() {
 	local i before
 
+	# KASAN keeps what was freed for a while; where it is, kmemleak is, too.
+	[[ ! -e /sys/kernel/debug/kmemleak ]] || return 0
 	load klp_target
 	enable klp_patch_v1 funcs=cmdline,twin:1,twin:2
 	for i in {0..20}; do
@@ -285,5 +287,5 @@ scenario "one no-op for a function of several patches" one_noop
 scenario "a replacement that fails changes nothing" failed_replace
 scenario "a replacement shows its own functions only" own_files
 scenario "a replacement costs no memory" memory
-scenario "100 replacements" hundred
+scenario "many replacements" many
 finish
