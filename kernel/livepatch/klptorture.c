@@ -782,8 +782,13 @@ static void klpt_work_fn(struct work_struct *work)
 
 static enum hrtimer_restart klpt_timer_fn(struct hrtimer *timer)
 {
+	ktime_t start = ktime_get(), end;
+
 	klpt_run_irq(timer == &klpt_hard_timer ? "hard timer" : "soft timer");
-	hrtimer_forward_now(timer, ns_to_ktime((300 + get_random_u32_below(3000)) * NSEC_PER_USEC));
+	end = ktime_get();
+	/* However slow the machine is, the CPU gets to do something else. */
+	hrtimer_set_expires(timer, end + 4 * (end - start) +
+				   (300 + get_random_u32_below(3000)) * NSEC_PER_USEC);
 	return HRTIMER_RESTART;
 }
 
