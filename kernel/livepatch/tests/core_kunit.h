@@ -48,9 +48,27 @@ static void klp_test_not_ready(struct kunit *test)
 	klp_ready = true;
 }
 
+/* Its state may not say so any more, and references may be held. */
+static void klp_test_going(struct kunit *test)
+{
+	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct klp_object objs[] = { {}, {} };
+	struct klp_patch patch = { .mod = mod, .objs = objs };
+
+	KUNIT_ASSERT_NOT_NULL(test, mod);
+	strscpy(mod->name, "klp_test", sizeof(mod->name));
+	mod->klp = true;
+	mod->state = MODULE_STATE_UNFORMED;
+	atomic_set(&mod->refcnt, 1);
+
+	KUNIT_EXPECT_EQ(test, klp_enable_patch(&patch), -ENODEV);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mod->refcnt), 1);
+}
+
 static struct kunit_case klp_core_tests[] = {
 	KUNIT_CASE(klp_test_lock_released),
 	KUNIT_CASE(klp_test_not_ready),
+	KUNIT_CASE(klp_test_going),
 	{}
 };
 

@@ -179,6 +179,31 @@ init_fails_blocked() {
 	wait
 }
 
+# The same while another patch is in transition: that one comes first.
+init_fails_behind() {
+	local v1=$LIVEPATCH/klp_patch_v1
+
+	load klp_target
+	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1 funcs=cmdline
+	until [[ -e $v1/transition ]]; do sleep 0.01; done
+	wait_patched klp_patch_v1
+	reader sleep
+	sleepers 1
+	load klp_patch_v2 funcs=sleep
+	log_begin
+	echo 0 >/sys/module/klp_patch_v1/parameters/hold_init
+	until log_lines | grep -q "'klp_patch_v1' has to wait for the transition of 'klp_patch_v2'"; do
+		sleep 0.01
+	done
+	file_is "$v1/enabled" 1
+	release
+	wait
+	absent "$v1"
+	is "$(loaded_modules | xargs)" "klp_patch_v2 klp_target" "loaded modules"
+	wait_patched klp_patch_v2
+	remove klp_patch_v2
+}
+
 # A patch is not forced out while the loader may still free its module.
 init_fails_forced() {
 	local loader sleeper p=$LIVEPATCH/klp_patch_v1
@@ -280,6 +305,7 @@ scenario "a patch that is refused, by two tasks at once" refused_together
 scenario "enabling and disabling during a transition" busy
 scenario "an init that fails after its patch was enabled" init_fails
 scenario "an init that fails during its transition" init_fails_blocked
+scenario "an init that fails during the transition of another" init_fails_behind
 scenario "force before an init that fails after its patch was enabled" init_fails_forced
 scenario "what is refused costs no memory" slab
 finish
