@@ -10,7 +10,7 @@
 # Environment: TESTS="NAME..."	only these selftests, KUnit suites and samples
 #		CONFIG=NAME	on that variant of the kernel
 #		PARAMS="P..."	more parameters for the kernel, such as preempt=full
-#		LIMIT=SECONDS	for the whole run in the guest (2700, or 7200 with checkers)
+#		LIMIT=SECONDS	for the whole run in the guest (2700, or 14400 with checkers)
 #		CASES=N SEED=N	for test-fuzz.sh: how many, and which
 
 . "$(dirname "$0")/lib.sh"
@@ -27,9 +27,9 @@ limit=2700
 vm=(-k "kasan_multi_shot ${PARAMS:-}")
 run=(env FUZZ_CASES="${CASES:-}" FUZZ_SEED="${SEED:-}" ./test)
 if ((${#CHECKED[@]})); then
-	limit=7200
+	limit=14400
 	vm+=("${CHECKED[@]}")
-	run=(env kselftest_override_timeout="${LIMIT:-1800}" KLP_ROUNDS=10 "${run[@]:1}")
+	run=(env kselftest_override_timeout="${LIMIT:-5400}" KLP_ROUNDS=10 "${run[@]:1}")
 fi
 
 tap=$LOG/test-$suite$VARIANT.$$.tap
