@@ -146,6 +146,16 @@ busy() {
 	remove klp_patch_v2
 }
 
+# hold_init PARAMETER...: a patch is enabled by an init that stays, and will fail.
+hold_init() {
+	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1 "$@"
+	# Its files are there before it is enabled.
+	until [[ $(cat "$LIVEPATCH/klp_patch_v1/enabled" 2>/dev/null) == 1 ]]; do
+		sleep 0.01
+	done
+	wait_patched klp_patch_v1
+}
+
 # The module's init fails after its patch was enabled: the patch goes with it.
 init_fails() {
 	local before
@@ -184,9 +194,7 @@ init_fails_behind() {
 	local v1=$LIVEPATCH/klp_patch_v1
 
 	load klp_target
-	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1 funcs=cmdline
-	until [[ -e $v1/transition ]]; do sleep 0.01; done
-	wait_patched klp_patch_v1
+	hold_init funcs=cmdline
 	reader sleep
 	sleepers 1
 	load klp_patch_v2 funcs=sleep
@@ -209,10 +217,8 @@ init_fails_forced() {
 	local loader sleeper p=$LIVEPATCH/klp_patch_v1
 
 	load klp_target
-	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1
+	hold_init
 	loader=$pid
-	until [[ -e $p/transition ]]; do sleep 0.01; done
-	wait_patched klp_patch_v1
 	reader sleep
 	sleeper=$pid
 	sleepers 1
