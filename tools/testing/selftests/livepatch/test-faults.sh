@@ -164,6 +164,7 @@ complete_replace() {
 shadow() {
 	load klp_shadow_fault
 	nth "" "write /sys/module/klp_shadow_fault/parameters/run 200" ""
+	nth "" "write /sys/module/klp_shadow_fault/parameters/run_atomic 200" ""
 }
 
 scenario "a patch is enabled" enable_module
