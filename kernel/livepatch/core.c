@@ -20,7 +20,7 @@ DEFINE_MUTEX(klp_mutex);
  */
 static LIST_HEAD(klp_done);
 
-/* Whether one that was the first of them is being released just now. Lock: M. */
+/* Whether a patch that was taken off klp_done is being released just now. Lock: M. */
 static bool klp_releasing;
 
 /* Woken when a transition has ended or a patch has been released. */

@@ -14,7 +14,8 @@
  * klp_object_find_module() - the module that an object patches, if it is there
  * @obj: the object, not vmlinux's
  *
- * A module counts from klp_module_coming() to klp_module_going(), which run
+ * A module that carries no patch counts from klp_module_coming() to
+ * klp_module_going(); a patch module to klp_module_evict(). They run
  * under klp_mutex too: it cannot go while the lock is held.
  *
  * Context: klp_mutex held.

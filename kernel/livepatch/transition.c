@@ -735,7 +735,8 @@ void klp_unpin(const struct module *mod)
  * @patch: the patch in transition
  *
  * Context: klp_mutex held; may sleep.
- * Return: 0; an error of klp_phase_next() if @patch is not in transition; -EBUSY
+ * Return: 0, also if all have switched by themselves; an error of
+ * klp_phase_next() if @patch is not in transition; -EBUSY
  * if a module would have to stay loaded that may not; or -ENOMEM.
  */
 int klp_transition_force(struct klp_patch *patch)

@@ -32,37 +32,45 @@ static void klp_test_lock_released(struct kunit *test)
 		KUNIT_FAIL(test, "nothing is to be released");
 }
 
+/* A patch without objects, of a module that could enable one: -EINVAL is its due. */
+static struct klp_patch *klp_test_patch(struct kunit *test)
+{
+	struct klp_patch *patch = kunit_kzalloc(test, sizeof(*patch), GFP_KERNEL);
+	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct klp_object *objs = kunit_kzalloc(test, sizeof(*objs), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, patch);
+	KUNIT_ASSERT_NOT_NULL(test, mod);
+	KUNIT_ASSERT_NOT_NULL(test, objs);
+	strscpy(mod->name, "klp_test", sizeof(mod->name));
+	mod->klp = true;
+	mod->klp_alive = true;
+	atomic_set(&mod->refcnt, 1);
+	patch->mod = mod;
+	patch->objs = objs;
+	return patch;
+}
+
 /* If there was no memory at boot, the rest of the kernel goes on without us. */
 static void klp_test_not_ready(struct kunit *test)
 {
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
-	struct klp_object objs[] = { {}, {} };
-	struct klp_patch patch = { .mod = mod, .objs = objs };
-
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	strscpy(mod->name, "klp_test", sizeof(mod->name));
-	mod->klp = true;
+	struct klp_patch *patch = klp_test_patch(test);
 
 	klp_ready = false;
-	KUNIT_EXPECT_EQ(test, klp_enable_patch(&patch), -ENODEV);
+	KUNIT_EXPECT_EQ(test, klp_enable_patch(patch), -ENODEV);
 	klp_ready = true;
+	KUNIT_EXPECT_EQ(test, klp_enable_patch(patch), -EINVAL);
 }
 
 /* Its state may not say so any more, and references may be held. */
 static void klp_test_going(struct kunit *test)
 {
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
-	struct klp_object objs[] = { {}, {} };
-	struct klp_patch patch = { .mod = mod, .objs = objs };
+	struct klp_patch *patch = klp_test_patch(test);
 
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	strscpy(mod->name, "klp_test", sizeof(mod->name));
-	mod->klp = true;
-	mod->state = MODULE_STATE_UNFORMED;
-	atomic_set(&mod->refcnt, 1);
-
-	KUNIT_EXPECT_EQ(test, klp_enable_patch(&patch), -ENODEV);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mod->refcnt), 1);
+	patch->mod->klp_alive = false;
+	patch->mod->state = MODULE_STATE_UNFORMED;
+	KUNIT_EXPECT_EQ(test, klp_enable_patch(patch), -ENODEV);
+	KUNIT_EXPECT_EQ(test, atomic_read(&patch->mod->refcnt), 1);
 }
 
 static struct kunit_case klp_core_tests[] = {
