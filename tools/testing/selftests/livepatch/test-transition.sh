@@ -257,6 +257,15 @@ reversed_often() {
 	wait
 }
 
+# write_under_lock VALUE FILE: the first to wait for the lock, and so the first to have
+# it, while a callback holds it.
+write_under_lock() {
+	background ./klp_module load "$MODULES/klp_target.ko"
+	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
+	background bash -c "echo $1 >$P/$2"
+	wait_in "$pid" "$2_store"
+}
+
 # The last task has switched, but before that is told somebody has turned the
 # transition round: it is not over.
 reversed_at_the_end() {
@@ -271,12 +280,7 @@ reversed_at_the_end() {
 	reader sleep "$OTHER"
 	new=$pid
 	sleepers 2 "$OTHER"
-	# The callback holds the lock. The first to wait for it will be the first to
-	# have it.
-	background ./klp_module load "$MODULES/klp_target.ko"
-	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
-	background bash -c "echo 0 >$P/enabled"
-	wait_in "$pid" enabled_store
+	write_under_lock 0 enabled
 	kill -9 "$old"
 	wait "$old" 2>/dev/null || true
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
@@ -302,11 +306,7 @@ forced_at_the_end() {
 	sleepers 1 "$OTHER"
 	echo 0 >"$P/enabled"
 	file_is "$P/transition" 1
-	# As above.
-	background ./klp_module load "$MODULES/klp_target.ko"
-	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
-	background bash -c "echo 1 >$P/force"
-	wait_in "$pid" force_store
+	write_under_lock 1 force
 	kill -9 "$task"
 	wait "$task" 2>/dev/null || true
 	# The completion waits for the lock, too.
