@@ -65,8 +65,9 @@ static void notrace klp_ftrace_handler(unsigned long ip, unsigned long parent_ip
 			continue;
 
 		/*
-		 * current's state changes by itself or while it is off the CPU:
-		 * not between these lines, and not within an interrupt.
+		 * While the versions differ, current's state changes by itself or
+		 * while it is off the CPU: not between these lines, and not within
+		 * an interrupt. Unless it is forced.
 		 */
 		patched = READ_ONCE(current->patch_state) == KLP_TRANSITION_PATCHED;
 		target = READ_ONCE(site->version[patched]);
@@ -220,9 +221,6 @@ int klp_site_attach(struct klp_func *func)
 		list_add_tail(&site->update_node, &klp_sites_to_update);
 		list_add_tail(&site->node, &klp_sites);
 		hlist_add_head_rcu(&site->hash_node, klp_site_bucket(ip));
-	} else if (klp_site_to_unhook(site)) {
-		/* A sweep could not remove it, and now it is wanted. */
-		list_del_init(&site->update_node);
 	}
 	list_add(&func->site_node, &site->funcs);
 	func->site = site;
@@ -234,7 +232,8 @@ int klp_site_attach(struct klp_func *func)
  * @func: the function; nothing happens if it is not attached
  *
  * Both versions then lead to what is on top; a site that is left empty stays
- * until klp_sites_sweep(). No task may be in the state whose version changes.
+ * until klp_sites_sweep(). No task may be in the state whose version changes,
+ * or nothing call the function.
  * If the site has a jump, nothing may call the function until it is swept.
  *
  * Context: klp_mutex held.
@@ -329,16 +328,10 @@ static bool klp_ops_enabled(void)
  * module is freed would become one of the next module's there, unasked: try again
  * until it is done, as an allocation that must not fail does.
  */
-static int klp_filter_shrink(unsigned long *ips, unsigned int nr)
+static void klp_filter_shrink(unsigned long *ips, unsigned int nr)
 {
-	int err;
-
-	for (;;) {
-		err = ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0);
-		if (err != -ENOMEM)
-			return err;
+	while (ftrace_set_filter_ips(&klp_ftrace_ops, ips, nr, 1, 0) == -ENOMEM)
 		schedule_timeout_uninterruptible(1);
-	}
 }
 
 /* Make the filter of the ops larger; ftrace does all locations at once. */
@@ -364,16 +357,13 @@ static int klp_filter_add(unsigned long *ips, unsigned int nr)
 	return err;
 }
 
-static int klp_filter_remove(unsigned long *ips, unsigned int nr)
+static void klp_filter_remove(unsigned long *ips, unsigned int nr)
 {
 	/* An empty filter would mean every function: unregister first. */
-	if (nr == klp_nr_hooked && klp_ops_enabled()) {
-		int err = unregister_ftrace_function(&klp_ftrace_ops);
-
-		if (WARN_ON_ONCE(err))
-			return err;
-	}
-	return klp_filter_shrink(ips, nr);
+	if (nr == klp_nr_hooked && klp_ops_enabled() &&
+	    WARN_ON_ONCE(unregister_ftrace_function(&klp_ftrace_ops)))
+		return;
+	klp_filter_shrink(ips, nr);
 }
 
 /*
@@ -427,7 +417,8 @@ static unsigned long *klp_update_ips(bool hook, unsigned int *nr)
  *
  * Context: klp_mutex held; may sleep.
  * Return: 0, -ENOMEM, or ftrace's own error: -EBUSY if ftrace is switched off
- * or somebody else changes the instruction pointer there.
+ * or somebody else changes the instruction pointer there; -ENODEV if it has given
+ * up.
  */
 int klp_sites_hook(struct klp_func **refused)
 {
@@ -481,9 +472,12 @@ void klp_sites_sweep(void)
 	lockdep_assert_held(&klp_mutex);
 
 	ips = klp_update_ips(false, &nr);
-	/* If ftrace is broken, the empty sites stay: they lead to the originals. */
-	if (nr && klp_filter_remove(ips, nr))
-		goto wait;
+	/*
+	 * An ftrace that has given up calls the handler on. That finds no site, and
+	 * lets the original run; and nothing is hooked there any more.
+	 */
+	if (nr)
+		klp_filter_remove(ips, nr);
 
 	klp_nr_hooked -= nr;
 	list_for_each_entry_safe(site, next, &klp_sites_to_update, update_node) {
@@ -493,7 +487,6 @@ void klp_sites_sweep(void)
 		list_del(&site->node);
 		list_move(&site->update_node, &gone);
 	}
-wait:
 	kvfree(ips);
 	/*
 	 * Pairs with the handler: the versions and the table were changed
