@@ -51,24 +51,28 @@
  *      it as a reader for an instant only, never over a walk.
  *   P: a task's pi_lock and, if it is runnable, its run-queue lock (what
  *      task_call_func() takes): a task that is not current is switched under
- *      them, so that it stays off its CPU.
+ *      them, so that it stays off its CPU. Two exceptions: who is forced may run;
+ *      and the idle task of a CPU that is offline, and kept so, is on it for good.
  *   S: klp_shadow_lock. Constructors and destructors run under it.
  *   R: readers have preemption off or run in an RCU read-side section;
- *      written under M.
+ *      written under M, or under S what belongs to shadow variables.
  *
  * Data read without a lock
  * ========================
  *
  * The entry points that take no lock of ours are the ftrace handler (site.c),
  * and in task.c the way out of the kernel, the scheduler's hook, the idle
- * loop, fork (under T) and exit. They look only at what is published for them:
- * klp_site::version[], the site table, klp_switch_goal, klp_base_state, the
- * range index, a task's TIF_PATCH_PENDING and patch_state. Each of these says
- * at its declaration who writes it and what orders it.
+ * loop, fork (under T), exit, and a CPU's death. They look only at what is
+ * published for them: klp_site::version[], the site table, klp_switch_goal,
+ * klp_base_state, the range index, a task's TIF_PATCH_PENDING and patch_state. Each
+ * of these says at its declaration who writes it and what orders it. Besides, the
+ * files of debugfs and sysfs that are read look at the range index, at tasks, and
+ * at a patch's phase; and klp_shadow_get() at the table of shadow variables.
  */
 #ifndef _KLP_INTERNAL_H
 #define _KLP_INTERNAL_H
 
+#include <linux/gfp_types.h>
 #include <linux/livepatch.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -231,7 +235,8 @@ void klp_callback_post_unpatch(struct klp_object *obj);
  * @version:	where a call goes, indexed by whether the calling task is in
  *		KLP_TRANSITION_PATCHED; NULL is the original. M to write, R to
  *		read (the handler). An element changes only while no task is in
- *		its state; storing the value it already has is always allowed.
+ *		its state, or nothing calls the function because its module comes
+ *		or goes; storing the value it already has is always allowed.
  * @funcs:	klp_func of each patch over this function, newest first. M
  * @update_node: in the list of sites that ftrace must be told of. M
  * @jump:	the target that ftrace was given to jump to, or NULL. While there
@@ -303,7 +308,7 @@ struct klp_ranges {
 	struct klp_range range[] __counted_by(max);
 };
 
-struct klp_ranges *klp_ranges_alloc(unsigned int max);
+struct klp_ranges *klp_ranges_alloc(unsigned int max, gfp_t gfp);
 void klp_ranges_free(struct klp_ranges *ranges);
 void klp_ranges_add(struct klp_ranges *ranges, unsigned long first, unsigned long last);
 void klp_ranges_seal(struct klp_ranges *ranges);

@@ -14,15 +14,16 @@
 /**
  * klp_ranges_alloc() - make an empty index
  * @max: number of ranges it must have room for
+ * @gfp: GFP_KERNEL, and __GFP_NOFAIL if nobody could go on without it
  *
  * Context: may sleep.
  * Return: the index, to be freed with klp_ranges_free(), or NULL without memory.
  */
-struct klp_ranges *klp_ranges_alloc(unsigned int max)
+struct klp_ranges *klp_ranges_alloc(unsigned int max, gfp_t gfp)
 {
 	struct klp_ranges *ranges;
 
-	ranges = kvzalloc(struct_size(ranges, range, max), GFP_KERNEL);
+	ranges = kvzalloc(struct_size(ranges, range, max), gfp);
 	if (ranges)
 		ranges->max = max;
 	return ranges;

@@ -319,18 +319,20 @@ static void klp_add_modules(struct klp_ranges *modules, struct klp_patch *patch,
 }
 
 /* What the tasks leave when they come to @goal of @patch, which is attached. */
-static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal)
+static struct klp_ranges *klp_ranges_to_leave(struct klp_patch *patch, int goal, gfp_t gfp)
 {
 	struct klp_ranges *ranges;
 	struct klp_patch *old;
 	struct klp_object *obj;
 	struct klp_func *func, *below;
 
+	lockdep_assert_held(&klp_mutex);
+
 	/* At most a window, an original or a version, and its cold part for each. */
-	ranges = klp_ranges_alloc(3 * klp_count_attached());
+	ranges = klp_ranges_alloc(3 * klp_count_attached(), gfp);
 	if (!ranges)
 		return NULL;
-	ranges->modules = klp_ranges_alloc(klp_count_patches());
+	ranges->modules = klp_ranges_alloc(klp_count_patches(), gfp);
 	if (!ranges->modules) {
 		klp_ranges_free(ranges);
 		return NULL;
@@ -526,7 +528,7 @@ int klp_transition_enable(struct klp_patch *patch)
 		goto err_abort;
 
 	err = -ENOMEM;
-	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_PATCHED);
+	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_PATCHED, GFP_KERNEL);
 	if (!ranges)
 		goto err_abort;
 	err = klp_leave_jumps(patch);
@@ -580,7 +582,7 @@ int klp_transition_disable(struct klp_patch *patch)
 	if (klp_running)
 		return -EBUSY;
 
-	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_UNPATCHED);
+	ranges = klp_ranges_to_leave(patch, KLP_TRANSITION_UNPATCHED, GFP_KERNEL);
 	if (!ranges)
 		return -ENOMEM;
 	err = klp_leave_jumps(patch);
@@ -624,7 +626,7 @@ int klp_transition_reverse(struct klp_patch *patch)
 	if (next < 0)
 		return next;
 
-	ranges = klp_ranges_to_leave(patch, !klp_goal(patch));
+	ranges = klp_ranges_to_leave(patch, !klp_goal(patch), GFP_KERNEL);
 	if (!ranges)
 		return -ENOMEM;
 
@@ -670,6 +672,8 @@ static int klp_make_pins(struct klp_patch *patch, struct list_head *pins)
 {
 	struct klp_patch *old;
 	struct klp_pin *pin;
+
+	lockdep_assert_held(&klp_mutex);
 
 	list_for_each_entry(old, &klp_patches, list) {
 		if (!klp_leaves_patch(patch, klp_goal(patch), old))
@@ -750,8 +754,11 @@ int klp_transition_force(struct klp_patch *patch)
 	if (next < 0)
 		return next;
 	/* Only the completion is to come: there is nobody to be forced. */
-	if (!klp_tasks_pending())
+	if (!klp_tasks_pending()) {
+		/* If it does not come, that was kept from us. */
+		klp_tasks_rescan();
 		return 0;
+	}
 
 	err = klp_make_pins(patch, &pins);
 	if (!err) {
@@ -867,13 +874,15 @@ static void klp_stuck_fn(struct work_struct *work)
 
 /* ---- modules that come and go ---- */
 
-static int klp_refresh_ranges(void)
+static int klp_refresh_ranges(gfp_t gfp)
 {
 	struct klp_ranges *ranges;
 
+	lockdep_assert_held(&klp_mutex);
+
 	if (!klp_running)
 		return 0;
-	ranges = klp_ranges_to_leave(klp_running, klp_goal(klp_running));
+	ranges = klp_ranges_to_leave(klp_running, klp_goal(klp_running), gfp);
 	if (!ranges)
 		return -ENOMEM;
 	klp_tasks_set_ranges(ranges);
@@ -918,7 +927,7 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 			klp_site_settle(func->site);
 	}
 
-	err = klp_refresh_ranges();
+	err = klp_refresh_ranges(GFP_KERNEL);
 	if (err)
 		goto err_detach;
 	err = klp_hook(patch);
@@ -932,8 +941,8 @@ int klp_transition_add_object(struct klp_patch *patch, struct klp_object *obj)
 err_detach:
 	klp_object_detach(obj);
 	klp_sites_sweep();
-	/* Without memory the ranges stay, which another module at that place may hit. */
-	klp_refresh_ranges();
+	/* Ranges that stayed could be hit by another module at that place, for ever. */
+	klp_refresh_ranges(GFP_KERNEL | __GFP_NOFAIL);
 	klp_callback_post_unpatch(obj);
 	return err;
 }
@@ -958,8 +967,8 @@ void klp_transition_remove_object(struct klp_patch *patch, struct klp_object *ob
 		  patch->mod->name, obj->name);
 	klp_object_detach(obj);
 	klp_sites_sweep();
-	/* Ranges that nobody runs in any more do no harm without memory. */
-	klp_refresh_ranges();
+	/* As above. */
+	klp_refresh_ranges(GFP_KERNEL | __GFP_NOFAIL);
 
 	klp_callback_post_unpatch(obj);
 }

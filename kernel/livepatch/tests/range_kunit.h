@@ -18,7 +18,7 @@ MODULE_PARM_DESC(range_seed, "Repeat the random test of address ranges with this
 
 static struct klp_ranges *klp_test_ranges(struct kunit *test, unsigned int max)
 {
-	struct klp_ranges *ranges = klp_ranges_alloc(max);
+	struct klp_ranges *ranges = klp_ranges_alloc(max, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ranges);
 	return ranges;
