@@ -322,7 +322,7 @@ void klp_copy_process(struct task_struct *child)
  * It still runs, and so it still counts, but a walk may not find it.
  *
  * The section is waited for under M: from here to current's end nothing may wait
- * for another task.
+ * for M, or for a task that does.
  *
  * Context: current exiting; any lock may be held.
  */
@@ -521,7 +521,7 @@ static void klp_walk_idle(void (*visit)(struct task_struct *task, void *arg), vo
 	for_each_possible_cpu(cpu) {
 		struct task_struct *idle = idle_task(cpu);
 
-		/* Offline from the start: no idle task was made for it yet. */
+		/* A CPU that cannot come up may have none. */
 		if (!idle)
 			continue;
 		visit(idle, arg);
@@ -802,21 +802,28 @@ void klp_tasks_rescan(void)
 /**
  * klp_tasks_force() - switch all tasks without looking at their stacks
  *
+ * But for those that are on their way out and not listed any more: they will be
+ * gone.
+ *
  * Context: klp_mutex held, a goal set; may sleep.
  * Return: whether there was one that had not switched by itself.
  */
 bool klp_tasks_force(void)
 {
-	bool forced;
+	bool forced, any;
 
 	/*
-	 * Twice: a child may be linked behind the walk, of a parent ahead of it; or be
-	 * about to be, with the state that its parent had before the walk. Pairs
-	 * with klp_copy_process().
+	 * At least twice: a child may be linked behind the walk, of a parent ahead of
+	 * it; or be about to be, with the state that its parent had before the walk.
+	 * Pairs with klp_copy_process(). Such a child may have one of its own.
 	 */
-	forced = klp_visit_pending(true);
-	klp_wait_forks();
-	return klp_visit_pending(true) || forced;
+	any = klp_visit_pending(true);
+	do {
+		klp_wait_forks();
+		forced = klp_visit_pending(true);
+		any |= forced;
+	} while (forced);
+	return any;
 }
 
 static void klp_wake_task(struct task_struct *task, void *arg)
