@@ -301,6 +301,8 @@ static void klp_leave_module(struct module *mod)
 {
 	struct klp_object *obj;
 
+	lockdep_assert_held(&klp_mutex);
+
 	list_for_each_entry(obj, klp_objects_by_name(mod->name), name_node) {
 		if (obj->mod != mod)
 			continue;
@@ -372,6 +374,8 @@ static struct klp_patch *klp_patch_of_module(struct module *mod)
 {
 	struct klp_patch *patch;
 
+	lockdep_assert_held(&klp_mutex);
+
 	list_for_each_entry(patch, &klp_patches, list) {
 		if (patch->mod == mod)
 			return patch;
@@ -383,15 +387,20 @@ static struct klp_patch *klp_patch_of_module(struct module *mod)
 static bool klp_evict_step(struct module *mod)
 {
 	struct klp_patch *patch;
+	int err = 0;
 
 	guard(mutex)(&klp_mutex);
 
 	patch = klp_patch_of_module(mod);
 	if (patch) {
 		if (patch->phase == KLP_PATCHED)
-			klp_transition_disable(patch);
+			err = klp_transition_disable(patch);
 		else if (patch->phase == KLP_PATCHING)
-			klp_transition_reverse(patch);
+			err = klp_transition_reverse(patch);
+		/* No memory, or another transition: that passes. */
+		if (err == -ENODEV || err == -EIO)
+			pr_err_once("module '%s' stays, its patch cannot be disabled (%d)\n",
+				    mod->name, err);
 		return false;
 	}
 

@@ -120,6 +120,8 @@ int klp_object_attach(struct klp_object *obj)
 	struct klp_func *func;
 	int err;
 
+	lockdep_assert_held(&klp_mutex);
+
 	if (!klp_object_loaded(obj))
 		return 0;
 
@@ -147,6 +149,8 @@ void klp_object_detach(struct klp_object *obj)
 {
 	struct klp_func *func;
 
+	lockdep_assert_held(&klp_mutex);
+
 	klp_for_each_func(obj, func)
 		klp_site_detach(func);
 	WRITE_ONCE(obj->patched, false);
@@ -169,6 +173,8 @@ int klp_callback_pre_patch(struct klp_object *obj)
 {
 	int err = 0;
 
+	lockdep_assert_held(&klp_mutex);
+
 	if (!klp_object_loaded(obj))
 		return 0;
 
@@ -187,18 +193,24 @@ int klp_callback_pre_patch(struct klp_object *obj)
 
 void klp_callback_post_patch(struct klp_object *obj)
 {
+	lockdep_assert_held(&klp_mutex);
+
 	if (klp_object_loaded(obj) && obj->callbacks.post_patch)
 		obj->callbacks.post_patch(obj);
 }
 
 void klp_callback_pre_unpatch(struct klp_object *obj)
 {
+	lockdep_assert_held(&klp_mutex);
+
 	if (klp_object_loaded(obj) && obj->callbacks.pre_unpatch)
 		obj->callbacks.pre_unpatch(obj);
 }
 
 void klp_callback_post_unpatch(struct klp_object *obj)
 {
+	lockdep_assert_held(&klp_mutex);
+
 	if (klp_object_loaded(obj) && obj->undo_due && obj->callbacks.post_unpatch)
 		obj->callbacks.post_unpatch(obj);
 	obj->undo_due = false;
