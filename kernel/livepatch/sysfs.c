@@ -32,14 +32,14 @@ static bool klp_being_shown(struct klp_patch *patch)
 	return READ_ONCE(patch->phase) == KLP_NEW;
 }
 
-static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t klp_enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n",
 			  klp_phase_enabled(READ_ONCE(klp_patch_of(kobj)->phase)));
 }
 
-static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
-			     const char *buf, size_t count)
+static ssize_t klp_enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
+				 const char *buf, size_t count)
 {
 	struct klp_patch *patch = klp_patch_of(kobj);
 	bool enable;
@@ -67,14 +67,15 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 	return min(err, 0) ?: count;
 }
 
-static ssize_t transition_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t klp_transition_show(struct kobject *kobj, struct kobj_attribute *attr,
+				   char *buf)
 {
 	return sysfs_emit(buf, "%d\n",
 			  klp_phase_in_transition(READ_ONCE(klp_patch_of(kobj)->phase)));
 }
 
-static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr,
-			   const char *buf, size_t count)
+static ssize_t klp_force_store(struct kobject *kobj, struct kobj_attribute *attr,
+			       const char *buf, size_t count)
 {
 	struct klp_patch *patch = klp_patch_of(kobj);
 	bool force;
@@ -92,12 +93,13 @@ static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr,
 	return klp_transition_force(patch) ?: count;
 }
 
-static ssize_t replace_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t klp_replace_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n", klp_patch_of(kobj)->replace);
 }
 
-static ssize_t stack_order_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t klp_stack_order_show(struct kobject *kobj, struct kobj_attribute *attr,
+				    char *buf)
 {
 	struct klp_patch *patch;
 	int order = 0;
@@ -116,11 +118,16 @@ static ssize_t stack_order_show(struct kobject *kobj, struct kobj_attribute *att
 	return -ENOENT;
 }
 
-static struct kobj_attribute klp_enabled_attr = __ATTR_RW(enabled);
-static struct kobj_attribute klp_transition_attr = __ATTR_RO(transition);
-static struct kobj_attribute klp_force_attr = __ATTR_WO(force);
-static struct kobj_attribute klp_replace_attr = __ATTR_RO(replace);
-static struct kobj_attribute klp_stack_order_attr = __ATTR_RO(stack_order);
+static struct kobj_attribute klp_enabled_attr =
+	__ATTR(enabled, 0644, klp_enabled_show, klp_enabled_store);
+static struct kobj_attribute klp_transition_attr =
+	__ATTR(transition, 0444, klp_transition_show, NULL);
+static struct kobj_attribute klp_force_attr =
+	__ATTR(force, 0200, NULL, klp_force_store);
+static struct kobj_attribute klp_replace_attr =
+	__ATTR(replace, 0444, klp_replace_show, NULL);
+static struct kobj_attribute klp_stack_order_attr =
+	__ATTR(stack_order, 0444, klp_stack_order_show, NULL);
 
 static struct attribute *klp_patch_attrs[] = {
 	&klp_enabled_attr.attr,
@@ -144,7 +151,7 @@ static const struct kobj_type klp_patch_ktype = {
 	.default_groups	= klp_patch_groups,
 };
 
-static ssize_t patched_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t klp_patched_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	struct klp_object *obj = container_of(attr, struct klp_object, patched_attr);
 
@@ -208,7 +215,8 @@ static int klp_sysfs_add_object(struct klp_patch *patch, struct klp_object *obj)
 		return -EINVAL;
 	}
 
-	obj->patched_attr = (struct kobj_attribute)__ATTR_RO(patched);
+	obj->patched_attr = (struct kobj_attribute)
+		__ATTR(patched, 0444, klp_patched_show, NULL);
 	sysfs_attr_init(&obj->patched_attr.attr);
 
 	err = sysfs_create_group(&patch->kobj, &group);

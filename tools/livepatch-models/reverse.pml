@@ -141,7 +141,7 @@ active proctype owner()
 	tasks_open();
 	mutex = false;
 
-	/* enabled_store(), at any time */
+	/* klp_enabled_store(), at any time */
 	atomic { !mutex; mutex = true }
 	if
 	:: moving ->
