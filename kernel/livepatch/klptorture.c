@@ -345,6 +345,15 @@ bool klpt_stack_left(void)
 }
 EXPORT_SYMBOL_GPL(klpt_stack_left);
 
+/* Whether somebody may have been forced since the unit has begun. */
+static bool klpt_excused(const struct klpt_unit *unit)
+{
+	if (!(unit->force_seq & 1) && READ_ONCE(klpt_force_seq) == unit->force_seq)
+		return false;
+	atomic_long_inc(&klpt_excused_units);
+	return true;
+}
+
 /**
  * klpt_expect() - a function has returned within a unit
  * @unit: the unit
@@ -354,12 +363,8 @@ EXPORT_SYMBOL_GPL(klpt_stack_left);
  */
 void klpt_expect(struct klpt_unit *unit, const char *what, int got, int expected)
 {
-	if (likely(got == expected))
+	if (likely(got == expected) || klpt_excused(unit))
 		return;
-	if (unit->force_seq & 1 || READ_ONCE(klpt_force_seq) != unit->force_seq) {
-		atomic_long_inc(&klpt_excused_units);
-		return;
-	}
 	klpt_violation("mixed: a round of version %d in epoch %u, a %s of %d instead of %d (%s)",
 		       unit->version, klpt_unpack(unit->entered).epoch, what, got,
 		       expected, unit->context);
@@ -462,9 +467,8 @@ static void klpt_judge(struct klpt_unit *unit, u64 before)
 	struct klpt_caller *caller = unit->caller;
 	bool is_new = unit->version == state.to;
 
-	if (state.epoch - first.epoch > 1)
-		return;
-	if (!klpt_allowed(state, unit->version) && !klpt_allowed(first, unit->version))
+	/* Wherever it was when its version was chosen: it has arrived there now. */
+	if (!klpt_allowed(state, unit->version) && !klpt_excused(unit))
 		klpt_violation("a call in epoch %u, %d -> %d, has met version %d (%s)",
 			       state.epoch, state.from, state.to, unit->version,
 			       unit->context);
