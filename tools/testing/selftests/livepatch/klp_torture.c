@@ -40,13 +40,13 @@
  * @version:	its number
  * @replace:	it replaces all others
  * @refuses_mod: its pre_patch callback fails for klp_torture_mod
- * @pinned:	1: was forced, its module stays for ever; -1: perhaps
+ * @may_stay:	was perhaps forced: then its module stays for ever
  */
 struct patch {
 	int version;
 	bool replace;
 	bool refuses_mod;
-	int pinned;
+	bool may_stay;
 };
 
 static struct patch patches[MAX_LOADED];
@@ -167,11 +167,15 @@ static void settle_patch(int version)
 	/* A removal wakes nobody: look now and then. */
 	while (pread(pfd.fd, value, sizeof(value), 0) > 0 && *value == '1') {
 		passed = klp_now_ms() - start;
+		/* The last one may have switched just now: look more than once. */
 		if (passed > bound * 1000LL && !named) {
-			named = true;
-			show_blockers();
-			if (!blockers_named() && patch_get(version, "transition") == '1')
+			named = blockers_named();
+			if (named || passed > bound * 1500LL)
+				show_blockers();
+			if (!named && passed > bound * 1500LL) {
+				named = true;
 				violation("%d is in transition without a blocker", version);
+			}
 		}
 		if (passed > bound * 4000LL) {
 			violation("the transition of %d does not end", version);
@@ -257,18 +261,13 @@ static void reap_patch(struct patch *patch)
 	long long end = klp_now_ms() + bound * 1000LL;
 	int err;
 
-	while ((err = unload_patch(patch->version)) == EAGAIN && !patch->pinned &&
+	while ((err = unload_patch(patch->version)) == EAGAIN && !patch->may_stay &&
 	       klp_now_ms() < end)
 		usleep(1000);
 
-	if (err && patch->pinned) {
-		nr_pinned++;
-	} else if (err) {
+	nr_pinned += !!err;
+	if (err && !patch->may_stay)
 		violation("unloading %d: %s", patch->version, strerror(err));
-		nr_pinned++;
-	} else if (patch->pinned > 0) {
-		violation("%d was forced and can be unloaded", patch->version);
-	}
 	patch->version = 0;
 }
 
@@ -376,22 +375,22 @@ static void act_reverse(const uint32_t *r)
 	}
 }
 
-static void pin(int version, bool replaces)
+/* Who is left may be pinned, but if the last task has just switched, nobody is. */
+static void may_pin(int version, bool replaces)
 {
 	bool unpatching = patch_get(version, "enabled") == '0';
 	int i;
 
 	for (i = 0; i < nr_loaded; i++) {
 		struct patch *patch = &patches[i];
-		bool pinned = unpatching ? patch->version == version :
-			      replaces && patch->version != version &&
-			      patch_get(patch->version, "enabled") == '1';
+		bool left = unpatching ? patch->version == version :
+			    replaces && patch->version != version &&
+			    patch_get(patch->version, "enabled") == '1';
 
 		/* Somebody may turn it round meanwhile. */
-		if (turners && (pinned || patch->version == version || replaces))
-			patch->pinned = -1;
-		else if (pinned)
-			patch->pinned = 1;
+		if (turners && (patch->version == version || replaces))
+			left = true;
+		patch->may_stay |= left;
 	}
 }
 
@@ -407,7 +406,7 @@ static void act_force(const uint32_t *r)
 		return;
 	control("force 1");
 	memcpy(before, patches, sizeof(before));
-	pin(version, patch_get(version, "replace") == '1');
+	may_pin(version, patch_get(version, "replace") == '1');
 	err = patch_put(version, "force", "1");
 	EXPECT("force", err, 0, EINVAL, ENOENT, ENODEV);
 	if (err && nr == nr_loaded)
@@ -589,6 +588,8 @@ static void start_worker(const char *kind)
 	if (pid < 0)
 		klp_die("fork");
 	if (!pid) {
+		/* It may get one before it has its own handler. */
+		signal(SIGUSR1, SIG_IGN);
 		execl("./klp_torture_worker", "klp_torture_worker", kind, number, NULL);
 		klp_die("klp_torture_worker");
 	}
