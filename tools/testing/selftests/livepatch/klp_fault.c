@@ -16,7 +16,10 @@
  *
  * KIND says which fault the n-th round has:
  *
- *	nth		the n-th allocation that this task asks for in ACT fails
+ *	slab		the n-th object that this task asks for in ACT is not there
+ *	page		the n-th time that it asks for pages there are none. When an
+ *			object takes a new page depends on what others have done: had
+ *			both one count, some allocations would be passed over
  *	call		the n-th call fails that the module klp_fail, which has to
  *			be loaded, counts in ACT
  *	fatal		the same, and ACT has to fail then
@@ -412,12 +415,14 @@ static void set_allocators(const char *name, int value)
 	}
 }
 
-static void init_allocators(void)
+static void init_allocators(bool slab, bool page)
 {
-	/* Everything may fail, and no trace of it in the log. */
-	set_allocators("ignore-gfp-wait", 0);
+	/* All of one kind may fail, and no trace of it in the log. */
+	must_write(DEBUGFS "/failslab/ignore-gfp-wait", "%d", !slab);
+	must_write(DEBUGFS "/fail_page_alloc/ignore-gfp-wait", "0");
 	must_write(DEBUGFS "/fail_page_alloc/ignore-gfp-highmem", "0");
-	must_write(DEBUGFS "/fail_page_alloc/min-order", "0");
+	/* The number of orders is smaller. */
+	must_write(DEBUGFS "/fail_page_alloc/min-order", "%d", page ? 0 : 32);
 	set_allocators("verbose", 0);
 	set_allocators("probability", 0);
 	set_allocators("interval", 1);
@@ -427,15 +432,25 @@ static void init_allocators(void)
 
 static int nth_fd = -1;
 
-static void nth_init(void)
+static void nth_init(bool slab, bool page)
 {
-	init_allocators();
+	init_allocators(slab, page);
 	nth_fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (nth_fd < 0)
 		klp_die("/proc/self/fail-nth");
 	/* What this program needs itself, it has from now on. */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		klp_die("mlockall");
+}
+
+static void slab_init(void)
+{
+	nth_init(true, false);
+}
+
+static void page_init(void)
+{
+	nth_init(false, true);
 }
 
 static void nth_arm(int n)
@@ -481,10 +496,12 @@ static const struct kind {
 	void (*arm)(int n);
 	bool (*fired)(void);
 	bool fatal;
+	bool may_be_none;
 } kinds[] = {
-	{ "nth", nth_init, nth_arm, nth_fired },
+	{ "slab", slab_init, nth_arm, nth_fired },
+	{ "page", page_init, nth_arm, nth_fired, .may_be_none = true },
 	{ "call", call_init, call_arm, call_fired },
-	{ "fatal", call_init, call_arm, call_fired, true },
+	{ "fatal", call_init, call_arm, call_fired, .fatal = true },
 };
 
 static const struct kind *find_kind(const char *name)
@@ -570,5 +587,5 @@ int main(int argc, char **argv)
 			break;
 	}
 	report(n - 1);
-	return n > 1 ? 0 : 1;
+	return n > 1 || kind->may_be_none ? 0 : 1;
 }

@@ -19,7 +19,8 @@ leave="write $LIVEPATCH/$V1/enabled 0; gone $V1; unload $V1"
 
 # nth BEFORE ACT AFTER: the n-th allocation of ACT, for each n.
 nth() {
-	./klp_fault nth "$@"
+	./klp_fault slab "$@"
+	./klp_fault page "$@"
 }
 
 # in_completion BEFORE ACT AFTER: each of those that the completion makes.
@@ -109,7 +110,6 @@ going() {
 	nth "load $M/klp_target.ko" "unload klp_target" "load $M/klp_target.ko; unload klp_target"
 }
 
-# Without memory for others, the ranges of what has gone stay.
 going_in_transition() {
 	load klp_other
 	reader sleep "$OTHER"
