@@ -15,7 +15,8 @@
 # Environment: ONLY="NAME..."	only these (patterns of the shell)
 #		CONFIG=NAME	only those that this variant of the kernel has to notice
 #		LIMIT=SECONDS	for one run in the guest (300, of a variant 1800; 7200
-#				of the unmutated core)
+#				of the unmutated core); one that hangs has to do so again
+#				when it is given five times as long
 #		AGAIN=1		also those that have a result
 #		KEEP=1		go by the mutation alone, whatever else has changed
 
@@ -45,7 +46,8 @@ sources() {
 key() {
 	{
 		if [[ -z ${KEEP:-} ]]; then
-			(cd "$ROOT" && find configs include kernel patches scripts/guest tools -type f \
+			(cd "$ROOT" && find configs include kernel patches scripts/guest tools \
+				scripts/{lib,vm,torture,mutants}.sh -type f \
 				! -path '*/mutations/*' ! -name '*.o' -print0 |
 				sort -z | xargs -0 cat)
 		fi
@@ -99,7 +101,7 @@ watch_guest() {
 	[[ -z $result ]] || return 0
 	case $rc in
 	0) result=survived reason='' ;;
-	124) result=killed reason="the guest hung" ;;
+	124) result=hung reason="the guest hung" ;;
 	125) result=killed reason="the guest crashed: $(grep -m 1 -oE 'BUG: .*|kernel BUG at.*|Oops: .*|general protection.*|Kernel panic.*' "$log.vm" || true)" ;;
 	*) result=error reason="the guest could not be run, see $log.vm" ;;
 	esac
@@ -118,10 +120,19 @@ run_tests() {
 	done
 	options=(${CHECKED[@]+"${CHECKED[@]}"})
 	[[ $* != test-isolated.sh ]] || options=("${ISOLATED[@]}")
-	rm -f "$log"
-	watch_guest "$log" "$limit" ${options[@]+"${options[@]}"} \
-		-k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
-		${CONFIG:+kselftest_override_timeout="$limit"} ./test ours "$@"
+	# On a busy machine what is only slow looks like what hangs.
+	for limit in "$limit" $((5 * limit)); do
+		rm -f "$log"
+		watch_guest "$log" "$limit" ${options[@]+"${options[@]}"} \
+			-k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \
+			${CONFIG:+kselftest_override_timeout="$limit"} ./test ours "$@"
+		[[ $result == hung ]] || break
+	done
+	[[ $result != hung ]] || result=killed
+	# Of a scenario that there is none of, nothing can be said.
+	if [[ -n $scenario ]] && grep -q '^# 1\.\.0$' "$log"; then
+		result=error reason="no scenario is like '$scenario'"
+	fi
 	[[ $result == survived ]] || return 0
 	for test; do
 		ran=$(grep -cF -e "selftests: $test" -e "kunit: $test." "$log") || true
@@ -149,9 +160,10 @@ run_torture() {
 	BUILD=$BUILD MINUTES=1 SCENARIOS=$2 SEED=$3 "$SRC/scripts/torture.sh" >"$log" 2>&1 || rc=$?
 	result=survived reason=''
 	((rc)) || return 0
-	if grep -qx '1 scenarios, 1 failed' "$log"; then
-		result=killed
-		reason="torture $2: $(grep -m 1 -oE '(violation [0-9]+:|BUG:|WARNING:|# FAILED:|# [a-jl-z]).*' "$log" || true)"
+	# What has failed has to be told: that it could not be run, or begun, is none.
+	if grep -qx '1 scenarios, 1 failed' "$log" &&
+	   reason=$(grep -m 1 -oE '(violation [0-9]+:|BUG:|WARNING:|# FAILED:|FAILURE .status 12[45].).*' "$log"); then
+		result=killed reason="torture $2: $reason"
 	else
 		result=error reason="the torture test could not be run, see $log"
 	fi

@@ -10,6 +10,7 @@
 #		SCENARIOS="NAME..."	only these; all are files in
 #			tools/testing/selftests/livepatch/torture
 #		CONFIG=NAME	on that variant of the kernel
+#		PARAMS="P..."	more parameters for the kernel, such as preempt=full
 
 . "$(dirname "$0")/lib.sh"
 
@@ -31,12 +32,14 @@ run() {
 
 	[[ -z $VARIANT ]] || memory=2048
 
+	# What an earlier run has left would be shown for this one's.
+	rm -rf "$LOG/torture-$name$VARIANT"
 	boot=$(sed -n 's/#.*//; s/^boot: *//p' "$folder/$name" | tr '\n' ' ')
 	"$SCRIPTS/vm.sh" -n "torture-$name$VARIANT" -t $((seconds * 2 + 600)) -m $memory \
-		-k "$boot" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
+		-k "$boot ${PARAMS:-}" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
 }
 
-say "seed=$seed: to repeat, make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"${scenarios[*]}\"${CONFIG:+ CONFIG=$CONFIG}"
+say "seed=$seed: to repeat, make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"${scenarios[*]}\"${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}"
 failed=()
 for name in "${scenarios[@]}"; do
 	attempt run "$name"
