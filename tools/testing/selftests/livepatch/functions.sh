@@ -26,6 +26,7 @@ OTHER=/sys/kernel/debug/klp_other
 TRACING=/sys/kernel/tracing
 CPU1=/sys/devices/system/cpu/cpu1/online
 PREEMPT=/sys/kernel/debug/sched/preempt
+FTRACE_ENABLED=/proc/sys/kernel/ftrace_enabled
 STUCK=/sys/module/livepatch/parameters/stuck_secs
 
 scenarios=0
@@ -100,8 +101,30 @@ write_errno() {
 	*"No such file"*) echo ENOENT ;;
 	*"No such device"*) echo ENODEV ;;
 	*"Permission denied"*) echo EACCES ;;
+	*"Cannot allocate memory"*) echo ENOMEM ;;
 	*) echo "$text" ;;
 	esac
+}
+
+# until_true WHAT COMMAND...: wait for what nobody tells.
+until_true() {
+	local what=$1 end=$((SECONDS + 60))
+
+	shift
+	until "$@"; do
+		((SECONDS < end)) || { fail "in vain waited until $what"; return; }
+		sleep 0.01
+	done
+}
+
+# reads FILE VALUE: the file is there, and has that.
+reads() {
+	[[ $(cat "$1" 2>/dev/null) == "$2" ]]
+}
+
+# more_than NUMBER COMMAND...: what it says is more.
+more_than() {
+	(($("${@:2}") > $1))
 }
 
 # ---- modules ----
@@ -150,12 +173,7 @@ wait_gone() {
 
 # The last reference of a patch is dropped just after its folder has vanished.
 wait_unused() {
-	local end=$((SECONDS + 60))
-
-	until [[ $(<"/sys/module/$1/refcnt") == 0 ]]; do
-		((SECONDS < end)) || { fail "module $1 is still in use"; return; }
-		sleep 0.01
-	done
+	until_true "nobody uses module $1" reads "/sys/module/$1/refcnt" 0
 }
 
 # enable MODULE [PARAMETER=VALUE...]: load and wait until it is in effect.
@@ -280,19 +298,27 @@ log_lines() {
 	dmesg | sed "1,/$log_mark\$/d" | sed -n 's/^\[[^]]*\] livepatch: //p'
 }
 
+# log_has TEXT: since then.
+log_has() {
+	[[ $(log_lines) == *"$1"* ]]
+}
+
 # ---- memory: only where what is not freed is what is tested ----
 
 # objects_in_use CACHE...: in these slab caches.
 objects_in_use() {
-	local cache sum=0 number
+	local cache sum=0 number found=''
 
 	for cache; do
+		# Not every kernel has each size.
 		[[ -e /sys/kernel/slab/$cache/objects ]] || continue
+		found=1
 		# Or objects that were just freed count, too.
 		echo 1 >"/sys/kernel/slab/$cache/shrink"
 		read -r number _ <"/sys/kernel/slab/$cache/objects"
 		sum=$((sum + number))
 	done
+	[[ -n $found ]] || { fail "the kernel has none of the caches $*"; return; }
 	echo "$sum"
 }
 
@@ -349,6 +375,7 @@ cleanup() {
 	echo "$stuck_secs" >"$STUCK"
 	[[ ! -e $PREEMPT ]] || echo "$preempt_mode" >"$PREEMPT"
 	[[ ! -e $CPU1 || $(<"$CPU1") == 1 ]] || echo 1 >"$CPU1"
+	[[ $(<"$FTRACE_ENABLED") == 1 ]] || echo 1 >"$FTRACE_ENABLED"
 	free_all
 	while [[ -n $(ls "$LIVEPATCH") || -n $(loaded_modules) ]]; do
 		if ((SECONDS > end)); then

@@ -150,9 +150,7 @@ busy() {
 hold_init() {
 	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 hold_init=1 "$@"
 	# Its files are there before it is enabled.
-	until [[ $(cat "$LIVEPATCH/klp_patch_v1/enabled" 2>/dev/null) == 1 ]]; do
-		sleep 0.01
-	done
+	until_true "the patch is enabled" reads "$LIVEPATCH/klp_patch_v1/enabled" 1
 	wait_patched klp_patch_v1
 }
 
@@ -200,9 +198,8 @@ init_fails_behind() {
 	load klp_patch_v2 funcs=sleep
 	log_begin
 	echo 0 >/sys/module/klp_patch_v1/parameters/hold_init
-	until log_lines | grep -q "'klp_patch_v1' has to wait for the transition of 'klp_patch_v2'"; do
-		sleep 0.01
-	done
+	until_true "it has to wait" \
+		log_has "'klp_patch_v1' has to wait for the transition of 'klp_patch_v2'"
 	file_is "$v1/enabled" 1
 	release
 	wait
@@ -210,6 +207,10 @@ init_fails_behind() {
 	is "$(loaded_modules | xargs)" "klp_patch_v2 klp_target" "loaded modules"
 	wait_patched klp_patch_v2
 	remove klp_patch_v2
+}
+
+evicted() {
+	log_has "goes with its patch enabled" || [[ ! -e $LIVEPATCH/klp_patch_v1 ]]
 }
 
 # A patch is not forced out while the loader may still free its module.
@@ -229,9 +230,7 @@ init_fails_forced() {
 	echo 0 >/sys/module/klp_patch_v1/parameters/hold_init
 	# Now the loader wants to free the module that the task is in. If the patch was
 	# forced out after all, nobody says so.
-	until log_lines | grep -q "goes with its patch enabled" || [[ ! -e $p ]]; do
-		sleep 0.01
-	done
+	until_true "it is evicted" evicted
 	refused EBUSY "$p/force" 1
 	refused EBUSY "$p/enabled" 1
 	file_is "$p/transition" 1

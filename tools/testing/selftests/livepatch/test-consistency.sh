@@ -14,9 +14,23 @@
 
 ROUNDS=${KLP_ROUNDS:-100}
 
+# All callers live, and have met both versions, but never mixed.
+judge() {
+	local last
+
+	for pid in "${started[@]}"; do
+		kill -0 "$pid" || fail "a caller has ended"
+	done
+	last=$(value rounds_old)
+	until_true "the callers go on" more_than $((last + 10)) value rounds_old
+	echo "# $(value rounds_old) old, $(value rounds_new) new, $(value mixed) mixed"
+	file_is "$TARGET/mixed" 0
+	(($(value rounds_new))) || fail "nobody has run the new version"
+}
+
 # consistent USERS KTHREADS
 consistent() {
-	local i users=$1 kthreads=$2 last
+	local i users=$1 kthreads=$2
 
 	load klp_target
 	for ((i = 0; i < users; i++)); do
@@ -26,25 +40,19 @@ consistent() {
 		kthread pair
 	done
 	./klp_rounds "$MODULES/klp_patch_v1.ko" klp_patch_v1 "$ROUNDS" 2>&1 | sed 's/^/# /'
-
-	# All live, and find the original.
-	last=$(<"$TARGET/rounds_old")
-	until (($(<"$TARGET/rounds_old") > last + 10)); do :; done
-	echo "# $(<"$TARGET/rounds_old") old, $(<"$TARGET/rounds_new") new, $(<"$TARGET/mixed") mixed"
-	file_is "$TARGET/mixed" 0
-	(($(<"$TARGET/rounds_new"))) || fail "nobody has run the new version"
+	judge
 }
 
 # The same from one version to the next by atomic replace, and half-way back.
 consistent_replace() {
-	local i
+	local i rounds=$((ROUNDS / 10 + 3))
 
 	load klp_target
 	background ./klp_worker read "$TARGET/pair"
 	background ./klp_worker read "$TARGET/pair"
 	kthread pair
 	kthread pair
-	for ((i = 0; i < ROUNDS / 10; i++)); do
+	for ((i = 0; i < rounds; i++)); do
 		load klp_patch_v1 replace=1
 		wait_patched klp_patch_v1
 		((!i)) || { wait_gone klp_patch_v2; wait_unused klp_patch_v2; unload klp_patch_v2; }
@@ -64,8 +72,7 @@ consistent_replace() {
 		unload klp_patch_v1
 	done
 	remove klp_patch_v2
-	echo "# $(<"$TARGET/rounds_old") old, $(<"$TARGET/rounds_new") new, $(<"$TARGET/mixed") mixed"
-	file_is "$TARGET/mixed" 0
+	judge
 }
 
 preempted() {

@@ -63,6 +63,29 @@ coming() {
 	done
 }
 
+# Neither a force that has no memory nor one that comes too late keeps a module.
+forcing() {
+	local force=$LIVEPATCH/$V1/force
+
+	load klp_target
+	enable $V1 funcs=sleep
+	reader sleep
+	sleepers 1
+	echo 0 >"$LIVEPATCH/$V1/enabled"
+	load klp_fail function=should_failslab value=-12 within=klp_transition_force allocates=1 nth=1
+	refused ENOMEM "$force" 1
+	unload klp_fail
+	load klp_fail function=klp_tasks_force value=0 pid="$BASHPID" nth=1
+	echo 1 >"$force"
+	is "$(param klp_fail nth)" 0 "calls left"
+	unload klp_fail
+	file_is "$LIVEPATCH/$V1/transition" 1
+	release
+	wait_gone $V1
+	wait_unused $V1
+	unload $V1
+}
+
 # Errors as functions return them: a number, a pointer's, or NULL or false.
 scenario "ftrace, when a patch is enabled" enabling \
 	ftrace_set_filter_ips=-12 ftrace_set_filter_ips=-16
@@ -82,4 +105,5 @@ scenario "the module loader, when a module comes" coming \
 scenario "other parts of the core, when a module comes" coming \
 	klp_relocs_apply=-8 klp_symbols_bind=-12 klp_callback_pre_patch=-1 \
 	klp_object_attach=-12 klp_site_attach=-12 klp_ranges_alloc=0
+scenario "a transition is forced in vain" forcing
 finish

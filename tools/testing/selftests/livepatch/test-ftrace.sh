@@ -10,7 +10,6 @@
 
 F=klp_target_value
 KPROBES=$TRACING/kprobe_events
-FTRACE_ENABLED=/proc/sys/kernel/ftrace_enabled
 
 tracer_off() {
 	echo 0 >"$TRACING/events/enable"
@@ -83,7 +82,7 @@ all_at_once() {
 	echo 1 >"$TRACING/events/kprobes/enable"
 	enable klp_patch_v1 funcs=value
 	enable klp_patch_v2 funcs=value
-	for what in "$F" klp_probe: klp_return:; do
+	for what in "$F <-" klp_probe: klp_return:; do
 		hit=$what
 		hits 2
 	done
@@ -111,7 +110,7 @@ ftrace_is_off() {
 	before=$(snapshot)
 	echo 0 >"$FTRACE_ENABLED"
 	log_begin
-	load_gets EBUSY klp_patch_v1 funcs=cmdline || { echo 1 >"$FTRACE_ENABLED"; return 1; }
+	load_gets EBUSY klp_patch_v1 funcs=cmdline
 	echo 1 >"$FTRACE_ENABLED"
 	lines=$(log_lines)
 	matches "$lines" "failed to register ftrace handler for function 'cmdline_proc_show' \(-16\)" "the log"

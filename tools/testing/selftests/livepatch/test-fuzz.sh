@@ -22,7 +22,7 @@ structures() {
 
 	load klp_target
 	before=$(snapshot)
-	made=$(./klp_fuzz patch "$MODULES/klp_test_fuzz.ko" "$seed" 0 "$cases")
+	made=$(./klp_fuzz patch "$MODULES/klp_test_fuzz.ko" "$seed" 0 "$cases") || { echo "$made"; false; }
 	echo "$made"
 	# If all were refused early, nothing would be seen of what comes later.
 	((cases < 100)) || [[ $made == *" accepted "* ]] || fail "none of them was a good one"

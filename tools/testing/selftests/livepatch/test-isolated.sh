@@ -22,14 +22,13 @@ nobody_interrupts() {
 	echo 0 >"$P/enabled"
 	file_is "$P/transition" 1
 	kill -USR1 "$pid"
-	until [[ $(patch_state "$pid") == 0 && $(tick_stopped) == 1 ]]; do
-		sleep 0.01
-	done
+	until_true "it has switched" reads "/proc/$pid/patch_state" 0
+	until_true "the tick has stopped" tick_stopped
 }
 
 tick_stopped() {
-	awk -v cpu="$CPU" '$1 == "cpu:" { this = $2 }
-		$1 == ".tick_stopped" && this == cpu { print $3 }' /proc/timer_list
+	[[ $(awk -v cpu="$CPU" '$1 == "cpu:" { this = $2 }
+		$1 == ".tick_stopped" && this == cpu { print $3 }' /proc/timer_list) == 1 ]]
 }
 
 # interrupts [KIND]: how often anything has interrupted the CPU, or only that.
@@ -58,9 +57,7 @@ idle() {
 	hold N
 	echo 0 >"$P/enabled"
 	file_is "$P/transition" 1
-	until [[ $(tick_stopped) == 1 ]]; do
-		sleep 0.01
-	done
+	until_true "the tick has stopped" tick_stopped
 	echo 1 >"$P/enabled"
 	wait_patched klp_patch_v1
 	release

@@ -51,9 +51,9 @@ many_writers() {
 	reader sleep
 	new=$pid
 	sleepers 2
-	for i in 0 1 0 1; do
+	for i in 0 1 2 3; do
 		for _ in {1..40}; do
-			write_errno "$P/enabled" "$i"
+			write_errno "$P/enabled" $((i % 2))
 		done | sort | uniq -c >"/tmp/klp_writer.$i" &
 		writers+=($!)
 		started+=($!)

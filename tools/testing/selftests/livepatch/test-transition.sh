@@ -88,7 +88,7 @@ spinners() {
 
 	prepare
 	for i in 1 2 3; do
-		background ./klp_worker spin
+		background_until spinning ./klp_worker spin
 	done
 	passes
 }
@@ -165,7 +165,7 @@ frozen() {
 	mkdir -p "$group"
 	echo "$pid" >"$group/cgroup.procs"
 	echo FROZEN >"$group/freezer.state"
-	until [[ $(<"$group/freezer.state") == FROZEN ]]; do :; done
+	until_true "the group is frozen" reads "$group/freezer.state" FROZEN
 	load klp_patch_v1
 	wait_patched klp_patch_v1
 	disable klp_patch_v1
@@ -257,13 +257,18 @@ reversed_often() {
 	wait
 }
 
+# called_last CALL: that is the last of klp_patch_v1's callbacks.
+called_last() {
+	[[ $(param klp_patch_v1 calls) == *"$1" ]]
+}
+
 # write_under_lock VALUE FILE: the first to wait for the lock, and so the first to have
 # it, while a callback holds it.
 write_under_lock() {
 	background ./klp_module load "$MODULES/klp_target.ko"
-	until [[ $(param klp_patch_v1 calls) == *pre_patch:klp_target ]]; do :; done
+	until_true "the callback holds the lock" called_last pre_patch:klp_target
 	background bash -c "echo $1 >$P/$2"
-	wait_in "$pid" "$2_store"
+	wait_in "$pid" "klp_$2_store"
 }
 
 # The last task has switched, but before that is told somebody has turned the
@@ -310,7 +315,7 @@ forced_at_the_end() {
 	kill -9 "$task"
 	wait "$task" 2>/dev/null || true
 	# The completion waits for the lock, too.
-	until grep -qs '+livepatch$' /proc/[0-9]*/comm; do :; done
+	until_true "the completion is due" grep -qs '+livepatch$' /proc/[0-9]*/comm
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
 	wait "$pid" || fail "it was over before it was forced"
 	wait_gone klp_patch_v1
@@ -360,6 +365,20 @@ forced_out() {
 	unload_gets EAGAIN klp_patch_forced
 }
 
+# By force it goes, and is a patch module like others when it comes again.
+forced_out_removed() {
+	local got
+
+	[[ -e /sys/module/klp_patch_forced ]] || forced_out
+	got=$(./klp_module force-unload klp_patch_forced) || true
+	# Without CONFIG_MODULE_FORCE_UNLOAD.
+	[[ $got != EAGAIN ]] || return 0
+	is "$got" ok "unloading klp_patch_forced by force"
+	load klp_target
+	enable klp_patch_forced
+	remove klp_patch_forced
+}
+
 # storm WORKER...: rounds of enabling, reversing and disabling meanwhile.
 storm() {
 	local worker
@@ -394,9 +413,7 @@ idle_function() {
 	prepare
 	for i in 1 2 3; do
 		enable klp_patch_v1 funcs=idle,sleep
-		until (($(param klp_patch_v1 idles))); do
-			sleep 0.01
-		done
+		until_true "the idle loop has called it" more_than 0 param klp_patch_v1 idles
 		# Held up, and turned back.
 		reader sleep
 		sleepers 1
@@ -424,7 +441,7 @@ exit_patch() {
 		(($(param klp_exit_v1 exits))) || fail "nobody has exited through klp_exit_v1"
 		unload klp_exit_v1
 		# Somebody has to come through before it goes.
-		until (($(param klp_exit_v2 exits))); do :; done
+		until_true "somebody has exited" more_than 0 param klp_exit_v2 exits
 		remove klp_exit_v2
 	done
 }
@@ -477,7 +494,7 @@ hotplug_storm() {
 	prepare
 	background ./klp_worker fork
 	background ./klp_worker spin
-	while :; do echo 0 >"$CPU1"; echo 1 >"$CPU1"; done &
+	while :; do echo 0 >"$CPU1"; echo 1 >"$CPU1"; echo round; done >/tmp/klp_hotplug &
 	started+=($!)
 	for i in 1 2 3 4 5; do
 		passes
@@ -485,6 +502,7 @@ hotplug_storm() {
 	kill -9 $!
 	wait $! 2>/dev/null || true
 	echo 1 >"$CPU1"
+	(($(wc -l </tmp/klp_hotplug) > 1)) || fail "the CPU did not go and come"
 }
 
 # poll(2) on both files wakes in each phase.
@@ -650,5 +668,6 @@ scenario "CPU hotplug in each phase" hotplug
 scenario "CPU hotplug all the time" hotplug_storm
 scenario "force into a patch" forced_in
 scenario "force out of a patch" forced_out
+scenario "what was forced out is removed by force" forced_out_removed
 scenario "force when all have switched" forced_at_the_end
 finish

@@ -32,7 +32,7 @@ refused() {
 # While they leave the original, its body is there, too, but that place only for
 # an instant after the redirection.
 window() {
-	local i place='' there=''
+	local i place='' there='' end=$((SECONDS + 300))
 
 	echo full >"$PREEMPT"
 	load klp_target
@@ -41,7 +41,8 @@ window() {
 	done
 	echo 1 >"$EVENTS/klp_phase/enable"
 	echo 1 >"$EVENTS/klp_task_refused/enable"
-	for ((i = 0; i < 20; i++)); do
+	# That takes luck, and seldom more than a few rounds.
+	for ((i = 1; SECONDS < end; i++)); do
 		echo >"$TRACING/trace"
 		enable klp_patch_v1 funcs=value
 		remove klp_patch_v1
