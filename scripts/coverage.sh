@@ -35,11 +35,11 @@ failed=0
 
 # run NAME [OPTION...] -- COMMAND...: in one boot; then its counters as an lcov file.
 run() {
-	local name=$1 dir=$COVERAGE/$1 rc=0 start options=()
+	local name=$1 dir=$COVERAGE/$1 rc=0 start more=()
 
 	shift
 	while [[ $1 != -- ]]; do
-		options+=("$1")
+		more+=("$1")
 		shift
 	done
 	shift
@@ -47,7 +47,7 @@ run() {
 	start=$(now_ms)
 	printf '  %-34s ' "$name"
 	"$SCRIPTS/vm.sh" -n "coverage-$name" -r "$dir" -t "${LIMIT:-3600}" -k kunit.enable=1 \
-		${options[@]+"${options[@]}"} -- "$@" >"$LOG/coverage-$name.log" 2>&1 || rc=$?
+		${more[@]+"${more[@]}"} -- "$@" >"$LOG/coverage-$name.log" 2>&1 || rc=$?
 	printf '%6s s  %s passed, %s failed\n' "$(seconds $(($(now_ms) - start)))" \
 		"$(grep -c '^ok ' "$LOG/coverage-$name.log" || true)" \
 		"$(grep -c '^not ok ' "$LOG/coverage-$name.log" || true)"
@@ -195,7 +195,10 @@ judge() {
 
 run own -- ./test ours ${tests[@]+"${tests[@]}"}
 if ((!${#tests[@]})); then
-	run isolated "${ISOLATED[@]}" -- ./test ours test-isolated.sh
+	for name in "${OWN_BOOT[@]}"; do
+		own_boot "$name"
+		run "${name%.sh}" "${options[@]}" -- ./test ours "$name"
+	done
 	run stock -- ./test stock
 fi
 phase "page" coverage-page page

@@ -22,9 +22,26 @@ LOG=$BUILD/log
 ROOTFS=$BUILD/rootfs.img
 JOBS=$(nproc)
 
-# What vm.sh has to be told for test-isolated.sh: a CPU that no kthread is on and
-# whose tick can stop, which it does only where the TSC is known to be right.
-ISOLATED=(-i -k 'nohz_full=1 tsc=reliable tsc_early_khz=1000000')
+# Tests that want a boot of their own.
+OWN_BOOT=(test-isolated.sh test-ftrace-dead.sh)
+
+# own_boot TEST: whether it is one; then options is what vm.sh has to be told.
+own_boot() {
+	case $1 in
+	test-isolated.sh)
+		# A CPU that no kthread is on and whose tick can stop, which it does only
+		# where the TSC is known to be right.
+		options=(-i -k 'nohz_full=1 tsc=reliable tsc_early_khz=1000000')
+		;;
+	test-ftrace-dead.sh)
+		# Only the next boot has an ftrace again.
+		options=(${CHECKED[@]+"${CHECKED[@]}"} -k 'klp.break=ftrace')
+		;;
+	*)
+		return 1
+		;;
+	esac
+}
 
 # And for tests of a kernel that checkers make many times slower. Time is counted in
 # instructions: no wait is too short for a slow machine, and where nobody runs, as

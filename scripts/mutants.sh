@@ -119,7 +119,7 @@ run_tests() {
 		[[ $test == *.sh ]] || kunit=1
 	done
 	options=(${CHECKED[@]+"${CHECKED[@]}"})
-	[[ $* != test-isolated.sh ]] || options=("${ISOLATED[@]}")
+	own_boot "$*" || true
 	# On a busy machine what is only slow looks like what hangs.
 	for limit in "$limit" $((5 * limit)); do
 		rm -f "$log"
@@ -255,7 +255,7 @@ scenarios_of() {
 }
 scenarios=$(scenarios_of "${names[@]}")
 
-todo=() tests=() isolated=() tortures=()
+todo=() tests=() alone=() tortures=()
 for name in "${names[@]}"; do
 	if [[ -z ${AGAIN:-} && $(known "$name" "$(key "$LIST/$name.patch")") == [ks]* ]]; then
 		continue
@@ -274,11 +274,10 @@ for name in "${names[@]}"; do
 		*.pml) break ;;
 		layers) ;;
 		*)
-			if [[ " ${tests[*]} ${isolated[*]} " != *" $test "* &&
+			if [[ " ${tests[*]} ${alone[*]} " != *" $test "* &&
 				$(known "unmutated $test" "$(key <<<"$test $scenarios")") != survived ]]; then
-				# It wants a boot of its own.
-				if [[ $test == test-isolated.sh ]]; then
-					isolated=("$test")
+				if own_boot "$test"; then
+					alone+=("$test")
 				else
 					tests+=("$test")
 				fi
@@ -296,7 +295,7 @@ if ((${#todo[@]})) && [[ $(cat "$built" 2>/dev/null) != $(KEEP='' key /dev/null)
 	phase "build the core as it is" mutants-build build_all
 	KEEP='' key /dev/null >"$built"
 fi
-if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
+if ((${#tests[@]} + ${#alone[@]} + ${#tortures[@]})); then
 	printf '  %-34s ' "no mutation"
 	since=$(now_ms)
 	sources
@@ -305,8 +304,10 @@ if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
 	result=survived reason=''
 	((!${#tests[@]})) || LIMIT=${LIMIT:-7200} \
 		run_tests "$LOG/mutants-none.log" "$scenarios" "${tests[@]}"
-	[[ $result != survived ]] || ((!${#isolated[@]})) ||
-		run_tests "$LOG/mutants-none.log" "$scenarios" "${isolated[@]}"
+	for test in "${alone[@]}"; do
+		[[ $result == survived ]] || break
+		run_tests "$LOG/mutants-none.log" "$scenarios" "$test"
+	done
 	for torture in "${tortures[@]}"; do
 		[[ $result == survived ]] || break
 		# shellcheck disable=SC2086 # words: torture SCENARIO SEED
@@ -314,7 +315,7 @@ if ((${#tests[@]} + ${#isolated[@]} + ${#tortures[@]})); then
 	done
 	printf '%6s s  %s\n' "$(seconds $(($(now_ms) - since)))" "${reason:-passes}"
 	[[ $result == survived ]] || die "the core fails unmutated, see $LOG/mutants-none.log"
-	for test in "${tests[@]}" "${isolated[@]}" "${tortures[@]}"; do
+	for test in "${tests[@]}" "${alone[@]}" "${tortures[@]}"; do
 		record "unmutated $test" "$(key <<<"$test $scenarios")" "$since"
 	done
 fi

@@ -18,9 +18,6 @@
 suite=${1:-own}
 read -r -a tests <<<"${TESTS:-}"
 
-# It wants a boot of its own.
-isolated=test-isolated.sh
-
 # Under checkers the tests are the same, but what is done again and again is done
 # less often.
 limit=3600
@@ -40,17 +37,17 @@ rc=0
 
 # boot NAME OPTION... -- ARGUMENT...: and run tests, if no guest has died before.
 boot() {
-	local name=$1 options=()
+	local name=$1 more=()
 
 	shift
 	((!rc)) || return 0
 	while [[ $1 != -- ]]; do
-		options+=("$1")
+		more+=("$1")
 		shift
 	done
 	shift
 	"$SCRIPTS/vm.sh" -n "test-$name$VARIANT" -r "$results/$name" -t "${LIMIT:-$limit}" \
-		"${vm[@]}" "${options[@]}" -- "${run[@]}" "$@" | tee -a "$tap" || rc=$?
+		"${vm[@]}" "${more[@]}" -- "${run[@]}" "$@" | tee -a "$tap" || rc=$?
 }
 
 if [[ $suite == stock ]]; then
@@ -60,12 +57,19 @@ if [[ $suite == stock ]]; then
 else
 	"$SCRIPTS/modules.sh"
 	"$SCRIPTS/rootfs.sh"
-	if [[ ${tests[*]} != "$isolated" ]]; then
-		boot own -k kunit.enable=1 -- ours "${tests[@]/#$isolated/-}"
+	together=()
+	for name in "${tests[@]}"; do
+		own_boot "$name" || together+=("$name")
+	done
+	if [[ ${#tests[@]} -eq 0 || ${#together[@]} -gt 0 ]]; then
+		boot own -k kunit.enable=1 -- ours "${together[@]}"
 	fi
-	if [[ ${#tests[@]} -eq 0 || " ${tests[*]} " == *" $isolated "* ]]; then
-		boot isolated "${ISOLATED[@]}" -- ours "$isolated"
-	fi
+	for name in "${OWN_BOOT[@]}"; do
+		if [[ ${#tests[@]} -eq 0 || " ${tests[*]} " == *" $name "* ]]; then
+			own_boot "$name"
+			boot "${name%.sh}" "${options[@]}" -- ours "$name"
+		fi
+	done
 fi
 
 # The count is made here, from what arrived, so that it holds for a guest that

@@ -361,7 +361,7 @@ static void klp_filter_remove(unsigned long *ips, unsigned int nr)
 {
 	/* An empty filter would mean every function: unregister first. */
 	if (nr == klp_nr_hooked && klp_ops_enabled() &&
-	    WARN_ON_ONCE(unregister_ftrace_function(&klp_ftrace_ops)))
+	    unregister_ftrace_function(&klp_ftrace_ops))
 		return;
 	klp_filter_shrink(ips, nr);
 }
