@@ -86,6 +86,7 @@ page() {
 # What was not reached, compared with what is explained. An exception is a line
 # "FILE FUNCTION: TEXT OF THE SOURCE LINE", followed by its reason, indented; one
 # reason may follow several. "?" before it: reached in some runs, and not in others.
+# If a function has several lines of one text, each needs an exception.
 judge() {
 	awk -v min_lines="$min_lines" -v min_branches="$min_branches" '
 		function base(path) { sub(/.*\//, "", path); return path }
@@ -105,7 +106,7 @@ judge() {
 			key = file " " function_at(line) ": " trim(source[line])
 			if (key in reason) {
 				explained[kind]++
-				met[key] = 1
+				met[key]++
 			} else {
 				problems++
 				unexplained[kind]++
@@ -121,6 +122,7 @@ judge() {
 				key = $0
 				maybe = sub(/^[?]/, "", key)
 				keys[++nr_keys] = key
+				allowed[key]++
 				if (maybe)
 					sometimes[key] = 1
 			} else if (/^[ \t]+[^ \t]/) {
@@ -173,8 +175,13 @@ judge() {
 		}
 		END {
 			for (key in reason) {
-				if (!(key in met) && !(key in sometimes)) {
+				if (!met[key] && !(key in sometimes)) {
 					print "# explained, and reached after all: " key
+					problems++
+				}
+				if (met[key] > allowed[key]) {
+					printf "# explained %d times, and missed in %d lines: %s\n", \
+						allowed[key], met[key], key
 					problems++
 				}
 			}

@@ -252,9 +252,19 @@ kthread() {
 	pid=${pid##* }
 }
 
-# blocked_by PID KIND FUNCTION: exactly that task blocks the transition there.
+# Each blocker's process id, kind and function.
+blockers() {
+	awk '!/^#/ { print $1, $3, $6 }' "$BLOCKERS" | sed 's/[+ ]*\[.*//; s/+0x.*//'
+}
+
+blockers_are() {
+	[[ $(blockers) == "$1" ]]
+}
+
+# blocked_by PID KIND FUNCTION: exactly that task blocks the transition there. For a
+# moment others may, that were only preempted.
 blocked_by() {
-	is "$(awk '!/^#/ { print $1, $3, $6 }' "$BLOCKERS" | sed 's/[+ ]*\[.*//; s/+0x.*//')" "$*" "blockers"
+	until_true "$1 blocks alone" blockers_are "$*" || is "$(blockers)" "$*" "blockers"
 }
 
 # sleepers N [FOLDER]: wait until so many tasks sleep in klp_target's functions.
