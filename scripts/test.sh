@@ -93,7 +93,7 @@ fi
 # All that there is has to appear, if nothing else was asked for: a suite that was not
 # built in, or a list that was cut off, fails nobody else.
 expected=("${tests[@]}")
-if [[ $suite == own && ${#tests[@]} -eq 0 ]]; then
+if [[ $suite == own && ${#tests[@]} -eq 0 && $rc -eq 0 ]]; then
 	mapfile -t expected < <(cd "$ROOT" &&
 		sed -n 's/^\t\.name = "\(livepatch.*\)",$/\1/p' kernel/livepatch/tests/*_kunit.h &&
 		cd tools/testing/selftests/livepatch && ls test-*.sh)

@@ -11,7 +11,7 @@
 # removed, and what cannot be removed is a failure. The last line of a test is
 # "finish". KLP_SCENARIO=REGEX runs only those whose description matches.
 #
-# Waits end with the event, or fail after a minute. Where the kernel tells nobody
+# Waits end with the event, or fail after a minute or some. Where the kernel tells nobody
 # (a module's use count, the removal of a folder) a loop looks.
 
 set -uo pipefail
@@ -328,7 +328,7 @@ objects_in_use() {
 		read -r number _ <"/sys/kernel/slab/$cache/objects"
 		sum=$((sum + number))
 	done
-	[[ -n $found ]] || { fail "the kernel has none of the caches $*"; return; }
+	[[ -n $found ]] || { fail "the kernel has none of the caches $*" >&2; return 1; }
 	echo "$sum"
 }
 

@@ -299,6 +299,11 @@ reversed_at_the_end() {
 	wait_gone klp_patch_v1
 }
 
+# A worker has it, and shows the work queue's name.
+completion_due() {
+	grep -qs '+livepatch$' /proc/[0-9]*/comm
+}
+
 # The last task has switched when somebody forces the patch out: nobody is in it, and
 # it goes.
 forced_at_the_end() {
@@ -315,7 +320,7 @@ forced_at_the_end() {
 	kill -9 "$task"
 	wait "$task" 2>/dev/null || true
 	# The completion waits for the lock, too.
-	until_true "the completion is due" grep -qs '+livepatch$' /proc/[0-9]*/comm
+	until_true "the completion is due" completion_due
 	echo none >/sys/module/klp_patch_v1/parameters/hold_call
 	wait "$pid" || fail "it was over before it was forced"
 	wait_gone klp_patch_v1
