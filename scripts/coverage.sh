@@ -204,7 +204,7 @@ run own -- ./test ours ${tests[@]+"${tests[@]}"}
 if ((!${#tests[@]})); then
 	for name in "${OWN_BOOT[@]}"; do
 		own_boot "$name"
-		run "${name%.sh}" "${options[@]}" -- ./test ours "$name"
+		run "${name%.sh}" "${boot_options[@]}" -- ./test ours "$name"
 	done
 	run stock -- ./test stock
 fi

@@ -25,17 +25,17 @@ JOBS=$(nproc)
 # Tests that want a boot of their own.
 OWN_BOOT=(test-isolated.sh test-ftrace-dead.sh)
 
-# own_boot TEST: whether it is one; then options is what vm.sh has to be told.
+# own_boot TEST: whether it is one; then boot_options is what vm.sh has to be told.
 own_boot() {
 	case $1 in
 	test-isolated.sh)
 		# A CPU that no kthread is on and whose tick can stop, which it does only
 		# where the TSC is known to be right.
-		options=(-i -k 'nohz_full=1 tsc=reliable tsc_early_khz=1000000')
+		boot_options=(-i -k 'nohz_full=1 tsc=reliable tsc_early_khz=1000000')
 		;;
 	test-ftrace-dead.sh)
 		# Only the next boot has an ftrace again.
-		options=(${CHECKED[@]+"${CHECKED[@]}"} -k 'klp.break=ftrace')
+		boot_options=(${CHECKED[@]+"${CHECKED[@]}"} -k 'klp.break=ftrace')
 		;;
 	*)
 		return 1

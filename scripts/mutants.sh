@@ -122,7 +122,7 @@ run_tests() {
 		[[ $test == *.sh ]] || kunit=1
 	done
 	options=(${CHECKED[@]+"${CHECKED[@]}"})
-	own_boot "$*" || true
+	! own_boot "$*" || options=("${boot_options[@]}")
 	rm -f "$log"
 	watch_guest "$log" "$limit" ${options[@]+"${options[@]}"} \
 		-k "slub_debug=FZP kunit.enable=$kunit" -- env KLP_SCENARIO="$scenario" \

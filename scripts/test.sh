@@ -67,7 +67,7 @@ else
 	for name in "${OWN_BOOT[@]}"; do
 		if [[ ${#tests[@]} -eq 0 || " ${tests[*]} " == *" $name "* ]]; then
 			own_boot "$name"
-			boot "${name%.sh}" "${options[@]}" -- ours "$name"
+			boot "${name%.sh}" "${boot_options[@]}" -- ours "$name"
 		fi
 	done
 fi
