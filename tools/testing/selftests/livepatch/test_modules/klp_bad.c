@@ -122,7 +122,9 @@ struct made {
 	struct klp_func funcs[2][3];
 };
 
-static struct klp_patch *make_patch(struct made *made, const struct bad_case *c)
+static struct made *made;
+
+static struct klp_patch *make_patch(const struct bad_case *c)
 {
 	struct klp_patch *patch = &made->patch;
 	int i;
@@ -148,7 +150,6 @@ static struct klp_patch *make_patch(struct made *made, const struct bad_case *c)
 static int __init bad_init(void)
 {
 	const struct bad_case *c;
-	struct made *made;
 	int err;
 
 	for (c = cases; c < cases + ARRAY_SIZE(cases); c++) {
@@ -161,7 +162,7 @@ static int __init bad_init(void)
 	made = kzalloc(sizeof(*made), GFP_KERNEL);
 	if (!made)
 		return -ENOMEM;
-	err = klp_enable_patch(make_patch(made, c));
+	err = klp_enable_patch(make_patch(c));
 	/* If it was not refused it must stay: the test sees the success. */
 	if (err) {
 		memset(made, 0x5a, sizeof(*made));
@@ -170,8 +171,10 @@ static int __init bad_init(void)
 	return err;
 }
 
+/* While what it patches is not there, some of them are not refused. */
 static void __exit bad_exit(void)
 {
+	kfree(made);
 }
 
 module_init(bad_init);
