@@ -967,7 +967,7 @@ void klp_transition_remove_object(struct klp_patch *patch, struct klp_object *ob
 		  patch->mod->name, obj->name);
 	klp_object_detach(obj);
 	klp_sites_sweep();
-	/* As above. */
+	/* What comes to that place next is not to be taken for this module. */
 	klp_refresh_ranges(GFP_KERNEL | __GFP_NOFAIL);
 
 	klp_callback_post_unpatch(obj);

@@ -118,20 +118,16 @@ kthread_dozes() {
 
 # Wait until a task has a function of the kernel on its stack.
 wait_in() {
-	local end=$((SECONDS + 60))
+	until_true "task $1 is in $2" grep -qw "$2" "/proc/$1/stack"
+}
 
-	until grep -qw "$2" "/proc/$1/stack"; do
-		((SECONDS < end)) || { fail "task $1 is not in $2"; return; }
-	done
+state_is() {
+	[[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == [$2] ]]
 }
 
 # Wait until a task's state in /proc is one of the given letters.
 wait_state() {
-	local end=$((SECONDS + 60))
-
-	until [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == [$2] ]]; do
-		((SECONDS < end)) || { fail "task $1 is not in state $2"; return; }
-	done
+	until_true "the state of task $1 is $2" state_is "$1" "$2"
 }
 
 stopped() {
