@@ -11,9 +11,9 @@
 # removed, and what cannot be removed is a failure. The last line of a test is
 # "finish". KLP_SCENARIO=REGEX runs only those whose description matches.
 #
-# Waits end with the event, or fail after a minute, or after as
-# many as a test says. Where the kernel tells nobody
-# (a module's use count, the removal of a folder) a loop looks.
+# Waits end with the event, or fail after a minute, or after as many as a test says.
+# Where the kernel tells nobody (a module's use count, the removal of a folder) a loop
+# looks.
 
 set -uo pipefail
 
