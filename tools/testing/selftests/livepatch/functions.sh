@@ -383,11 +383,12 @@ free_all() {
 cleanup() {
 	local module file end=$((SECONDS + 60))
 
+	# First whoever lets nobody else run where there is no preemption.
+	free_all
 	echo "$stuck_secs" >"$STUCK"
 	[[ ! -e $PREEMPT ]] || echo "$preempt_mode" >"$PREEMPT"
 	[[ ! -e $CPU1 || $(<"$CPU1") == 1 ]] || echo 1 >"$CPU1"
 	[[ $(<"$FTRACE_ENABLED") == 1 ]] || echo 1 >"$FTRACE_ENABLED"
-	free_all
 	while [[ -n $(ls "$LIVEPATCH") || -n $(loaded_modules) ]]; do
 		if ((SECONDS > end)); then
 			echo "# left over: $(ls "$LIVEPATCH") $(loaded_modules)"
