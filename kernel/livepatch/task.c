@@ -403,8 +403,9 @@ struct klp_visit {
 /* User tasks on isolated CPUs may be left alone until they enter the kernel. */
 static bool klp_may_nudge(struct task_struct *task)
 {
+	/* May be written meanwhile: whoever was asked before it may be asked. */
 	return task != current &&
-	       (nudge_isolated || task->flags & PF_KTHREAD ||
+	       (READ_ONCE(nudge_isolated) || task->flags & PF_KTHREAD ||
 		!tick_nohz_full_cpu(task_cpu(task)));
 }
 
