@@ -59,6 +59,7 @@ if [[ ${1:-} == all ]]; then
 	for config in fault kcsan bpf nojump plain; do
 		step "torture-$config" torture CONFIG=$config MINUTES=5
 	done
+	step torture-debug torture CONFIG=debug MINUTES=1
 	step faults faults
 	step fuzz fuzz
 else

@@ -54,6 +54,8 @@ run() {
 	if ((rc)) || grep -q '^not ok ' "$LOG/coverage-$name.log"; then
 		grep '^not ok ' "$LOG/coverage-$name.log" | sed 's/^not ok [0-9]* /# failed: /' || true
 		say "# the log is $LOG/coverage-$name.log"
+		show_end "$dir/kmsg"
+		say "# to repeat: make coverage${TESTS:+ TESTS='$TESTS'}"
 		failed=1
 	fi
 	[[ -d $dir/gcov ]] || die "the guest has left no counters, see $LOG/coverage-$name.log"
