@@ -822,15 +822,18 @@ static void klp_test_exit_zone(struct kunit *test)
 	klp_test_end();
 }
 
-/* What nobody was told is told when somebody looks. */
+/* What nobody was told is told when somebody looks, or when a CPU has died. */
 static void klp_test_told_again(struct kunit *test)
 {
 	klp_test_begin();
 	klp_tasks_rescan();
 	KUNIT_EXPECT_EQ(test, klp_test_reported(), 1);
+	klp_cpu_dead(0);
+	KUNIT_EXPECT_EQ(test, klp_test_reported(), 1);
 
 	atomic_inc(&klp_nr_pending);
 	klp_tasks_rescan();
+	klp_cpu_dead(0);
 	KUNIT_EXPECT_EQ(test, klp_test_reported(), 0);
 	klp_test_end();
 }
