@@ -190,6 +190,8 @@ malformed() {
 	local error=$1 nr=$2 regex=$3 before lines
 
 	shift 3
+	# Which section is the first one is for the compiler to say.
+	[[ $* == *only=* ]] || set -- only=vmlinux "$@"
 	make_rela "$@"
 	[[ $* != *only=klp_target* ]] || load klp_target
 	before=$(snapshot)
