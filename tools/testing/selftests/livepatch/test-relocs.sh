@@ -26,6 +26,18 @@ protected() {
 		is "$(param klp_rela writable)" "0 0 0 0" "writable"
 }
 
+# Whoever calls them by a register must be allowed to: kernels with IBT only. TCG
+# would not mind if he were not.
+marked_as_targets() {
+	[[ ! -e /sys/module/klp_rela/parameters/endbr ]] ||
+		is "$(param klp_rela endbr)" "1 1 1" "endbr"
+}
+
+# What x86 says of a place that is not as it has to be: not a warning, only a line.
+no_complaints() {
+	is "$(dmesg | sed "1,/$log_mark\$/d" | grep -c 'existing value')" 0 "number of complaints"
+}
+
 applied() {
 	local original
 
@@ -36,6 +48,7 @@ applied() {
 	wait_patched klp_rela
 	is "$(</proc/cmdline)" "late: $original" "/proc/cmdline"
 	protected
+	marked_as_targets
 	if [[ $1 == later ]]; then
 		is "$(param klp_rela pointers)" "0 0 0" "what is found"
 		load klp_target
@@ -138,7 +151,7 @@ marked_by_file() {
 	log_begin
 	load_rela ok
 	wait_patched klp_rela
-	is "$(dmesg | sed "1,/$log_mark\$/d" | grep -c 'existing value')" 0 "number of complaints"
+	no_complaints
 	is "$(value value)" "$FOUND" "value"
 	remove klp_rela
 }
@@ -182,6 +195,108 @@ always_protected() {
 	wait $!
 	seen=$(sort /tmp/klp_writable | uniq -c)
 	is "$(sort -u /tmp/klp_writable)" "0 0 0 0" "writable, seen in turns ($seen)"
+	remove klp_rela
+}
+
+# From each to the next, and round, one of the two changes.
+STATES=("0 0" "1 0" "1 1" "0 1")
+
+# answer_of KEY CALL: what klp_target_value() returns in that state of klp_rela's static
+# key and static call.
+answer_of() {
+	echo $((FOUND + $1 * 42000000 + $2 * 300000))
+}
+
+# switch_to KEY CALL
+switch_to() {
+	echo "$1" >/sys/module/klp_rela/parameters/key
+	echo "$2" >/sys/module/klp_rela/parameters/call
+}
+
+# All states while klp_target is there.
+switch_round() {
+	local state key call
+
+	for state in "${STATES[@]}"; do
+		read -r key call <<<"$state"
+		switch_to "$key" "$call"
+		is "$(value value)" "$(answer_of "$key" "$call")" "value with key $key, call $call"
+	done
+	is "$(param klp_rela pointers)" "42 42 42" "what is found"
+	protected
+}
+
+# Code is written in places beside the late relocations, when these are blank and when
+# they are applied.
+switched() {
+	local first key call state
+
+	make_rela
+	log_begin
+	is "$(./klp_module load "$R" key=1 call=1)" ok "loading klp_rela"
+	wait_patched klp_rela
+	load klp_target
+	file_is "$TARGET/init_value" "$(answer_of 1 1)"
+	switch_round
+	unload klp_target
+
+	# Each state is once the one that klp_target comes to.
+	for first in "${STATES[@]}"; do
+		for state in "${STATES[@]}" "$first"; do
+			read -r key call <<<"$state"
+			switch_to "$key" "$call"
+		done
+		is "$(param klp_rela pointers)" "0 0 0" "what is found"
+		protected
+		load klp_target
+		file_is "$TARGET/init_value" "$(answer_of "$key" "$call")"
+		is "$(value value)" "$(answer_of "$key" "$call")" "value with key $key, call $call"
+		switch_round
+		unload klp_target
+	done
+
+	# What a disabled patch has keeps its relocations; the next one takes them away first.
+	load klp_target
+	disable klp_rela
+	switch_to 1 1
+	echo 1 >/sys/module/klp_rela/parameters/again
+	is "$(param klp_rela again)" 0 "the result of enabling it again"
+	wait_patched klp_rela
+	is "$(value value)" "$(answer_of 1 1)" "value"
+	switch_round
+	no_complaints
+	remove klp_rela
+	is "$(value value)" 0 "value"
+}
+
+# Both write to the same functions at the same time.
+switched_meanwhile() {
+	local answers i key call state
+
+	make_rela
+	log_begin
+	load_rela ok
+	wait_patched klp_rela
+	answers=$(for state in "${STATES[@]}"; do
+		read -r key call <<<"$state"
+		answer_of "$key" "$call"
+	done | paste -sd '|')
+	for i in {1..5}; do
+		load klp_target
+		matches "$(value init_value)" "^($answers)\$" "value in the init of round $i"
+		matches "$(value value)" "^($answers)\$" "value in round $i"
+		unload klp_target
+	done &
+	while kill -0 $! 2>/dev/null; do
+		for state in "${STATES[@]}"; do
+			read -r key call <<<"$state"
+			switch_to "$key" "$call"
+		done
+	done
+	wait $!
+	no_complaints
+	load klp_target
+	switch_round
 	remove klp_rela
 }
 
@@ -258,6 +373,8 @@ scenario "enabled by a parameter" enabled_by_parameter
 scenario "enabled by a parameter before a wrong one" enabled_by_bad_parameters
 scenario "whatever the file says of it" marked_by_file
 scenario "code and constants are protected all the time" always_protected
+scenario "a static key and a static call beside them" switched
+scenario "a static key and a static call beside them, meanwhile" switched_meanwhile
 
 scenario "a section of an object that only an earlier patch has" other_object
 scenario "a section without an object" malformed EINVAL 1 "klp_rela.*'$S.'.*malformed" section=$S.

@@ -5,9 +5,16 @@
  * the module what test-relocs.sh loads.
  */
 
+#include <linux/jump_label.h>
 #include <linux/livepatch.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
+#include <linux/static_call.h>
+
+#ifdef CONFIG_X86_64
+#include <asm/alternative.h>
+#include <asm/ibt.h>
+#endif
 
 #include "klp_rela.h"
 
@@ -22,10 +29,89 @@ static int new_cmdline(struct seq_file *m, void *v)
 	return 0;
 }
 
+/*
+ * What else writes to code that has late relocations: a jump label, a static call and
+ * an alternative. Parameters switch the first two while the relocations are blank,
+ * applied or being written.
+ */
+static DEFINE_STATIC_KEY_FALSE(rela_key);
+
+static int add_nothing(void)
+{
+	return 0;
+}
+
+static int add_shared(void)
+{
+	return late_shared() * 100000;
+}
+
+DEFINE_STATIC_CALL(klp_rela_add, add_nothing);
+
+static __always_inline bool alternative_applied(void)
+{
+	int applied = 1;
+
+#ifdef CONFIG_X86_64
+	alternative_io("movl $0, %0", "movl $1, %0", X86_FEATURE_ALWAYS, "=r" (applied));
+#endif
+	return applied;
+}
+
+/* Each switch has a digit of its own in the result. */
 static int new_value(void)
 {
-	return late_secret * 1000 - late_shared() * 100 - late_twin2() * 10 - late_twin1();
+	int value = late_secret * 1000 - late_shared() * 100 - late_twin2() * 10 - late_twin1();
+
+	/* Read once more, so that what the key leads to has a relocation, too. */
+	if (static_branch_unlikely(&rela_key))
+		value += READ_ONCE(late_secret) * 1000000;
+	return alternative_applied() ? value + static_call(klp_rela_add)() : -1;
 }
+
+static bool key_on;
+
+static int key_set(const char *val, const struct kernel_param *kp)
+{
+	int err = param_set_bool(val, kp);
+
+	if (err)
+		return err;
+	if (key_on)
+		static_branch_enable(&rela_key);
+	else
+		static_branch_disable(&rela_key);
+	return 0;
+}
+
+static const struct kernel_param_ops key_ops = {
+	.set = key_set,
+	.get = param_get_bool,
+};
+module_param_cb(key, &key_ops, &key_on, 0600);
+MODULE_PARM_DESC(key, "Whether the static key is enabled");
+
+static bool call_on;
+
+static int call_set(const char *val, const struct kernel_param *kp)
+{
+	int err = param_set_bool(val, kp);
+
+	if (err)
+		return err;
+	if (call_on)
+		static_call_update(klp_rela_add, add_shared);
+	else
+		static_call_update(klp_rela_add, add_nothing);
+	return 0;
+}
+
+static const struct kernel_param_ops call_ops = {
+	.set = call_set,
+	.get = param_get_bool,
+};
+module_param_cb(call, &call_ops, &call_on, 0600);
+MODULE_PARM_DESC(call, "Whether the static call leads to what has late relocations");
 
 /* What the pointers lead to: 0 while there is nothing. */
 static int pointers_get(char *buffer, const struct kernel_param *kp)
@@ -68,6 +154,26 @@ static const struct kernel_param_ops writable_ops = {
 };
 module_param_cb(writable, &writable_ops, NULL, 0400);
 MODULE_PARM_DESC(writable, "Whether protected places are writable");
+#endif
+
+#ifdef CONFIG_X86_KERNEL_IBT
+static bool begins_with_endbr(const void *func)
+{
+	return READ_ONCE(*(const u32 *)func) == gen_endbr();
+}
+
+/* Their addresses are taken: whoever jumps to them may do so by a register. */
+static int endbr_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%d %d %d\n", begins_with_endbr(new_cmdline),
+			  begins_with_endbr(new_value), begins_with_endbr(add_shared));
+}
+
+static const struct kernel_param_ops endbr_ops = {
+	.get = endbr_get,
+};
+module_param_cb(endbr, &endbr_ops, NULL, 0400);
+MODULE_PARM_DESC(endbr, "Whether functions may be targets of indirect jumps");
 #endif
 
 static struct klp_func vmlinux_funcs[] = {
