@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Who may read and write what: an ordinary user, also one who is root in a user
-# namespace of his own. And that no address of the kernel is told to him.
+# Who may read and write what: an ordinary user, also one who is root in namespaces
+# of his own. And that no address of the kernel is told to him.
 
 # scenario calls what is here.
 # shellcheck disable=SC2317
@@ -18,6 +18,13 @@ kptr_restrict=$(<$KPTR_RESTRICT)
 dynamic_debug=/sys/kernel/debug/dynamic_debug/control
 user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 ns_root=("${user[@]}" unshare --user --map-root-user)
+# As in a container. There he may mount sysfs and proc anew, here in /run; the mounts
+# that he was born with stay.
+# shellcheck disable=SC2016
+container_root=("${user[@]}" unshare --user --map-root-user --mount --pid --net --fork
+	bash -c 'mount -t tmpfs tmpfs /run && mkdir /run/sys /run/proc &&
+		mount -t sysfs sysfs /run/sys && mount -t proc proc /run/proc &&
+		exec "$@"' -)
 
 # A transition that goes on, so that all files have something to tell.
 hold() {
@@ -62,7 +69,7 @@ modes() {
 	is "$(find "$TRACING/events/livepatch" -perm /022)" "" "files of the tracepoints that others may write"
 }
 
-# may WHO... -- TEST FILE: "yes" or "no", by really opening it.
+# may HOW FILE WHO...: "yes" or "no", by really opening it.
 may() {
 	local how=$1 file=$2
 
@@ -76,32 +83,62 @@ may() {
 	fi && echo yes || echo no
 }
 
+# sysfs_access FOLDER WHO...: what WHO may read and write in the sysfs of that folder.
+sysfs_access() {
+	local root=$1 file
+
+	shift
+	for file in "$P"/{enabled,transition,replace,stack_order,vmlinux/patched}; do
+		is "$(may read "$root$file" "$@")" yes "may $1 read $root$file"
+	done
+	is "$(may read "$root$P/force" "$@")" no "may $1 read $root$P/force"
+	for file in "$P"/{enabled,force,transition,replace,stack_order,vmlinux/patched} \
+		"$PARAMETERS"/*; do
+		is "$(may write "$root$file" "$@")" no "may $1 write $root$file"
+	done
+}
+
+# own_state PROC WHO...: his own processes are his, but that is not for him to say.
+own_state() {
+	local proc=$1
+
+	shift
+	# The shell itself writes: its number may be another one in this proc.
+	! "$@" bash -c "echo 1 >$proc/self/patch_state" 2>/dev/null || fail "$1 has written to patch_state"
+	is "$(may read "$proc/self/patch_state" "$@")" yes "may $1 read what his own state is"
+}
+
 # What WHO may read and write.
 access() {
 	local file
 
 	hold
 	open_debugfs
-	for file in "$P"/{enabled,transition,replace,stack_order,vmlinux/patched}; do
-		is "$(may read "$file" "$@")" yes "may $1 read $file"
-	done
-	for file in "$P/force" "$BLOCKERS" /proc/1/patch_state /proc/1/task/1/patch_state \
+	sysfs_access "" "$@"
+	for file in "$BLOCKERS" /proc/1/patch_state /proc/1/task/1/patch_state \
 		"/proc/$pid/patch_state"; do
 		is "$(may read "$file" "$@")" no "may $1 read $file"
 	done
-	for file in "$P"/{enabled,force,transition,replace,stack_order,vmlinux/patched} \
-		"$PARAMETERS"/* "$BLOCKERS" "$TRACING"/events/livepatch/{,*/}enable \
-		/proc/1/patch_state; do
+	for file in "$BLOCKERS" "$TRACING"/events/livepatch/{,*/}enable /proc/1/patch_state; do
 		is "$(may write "$file" "$@")" no "may $1 write $file"
 	done
-	# His own processes are his, but that is not for him to say.
-	# shellcheck disable=SC2016
-	! "$@" bash -c 'echo 1 >/proc/$$/patch_state' 2>/dev/null || fail "$1 has written to patch_state"
-	is "$(may read /proc/self/patch_state "$@")" yes "may $1 read what his own state is"
+	own_state /proc "$@"
 	is "$("$@" "$ME/klp_module" load "$MODULES/klp_patch_v2.ko" || true)" EPERM "loading a patch"
 	is "$("$@" "$ME/klp_module" unload klp_patch_v1 || true)" EPERM "unloading a patch"
 
 	# Nothing of that has changed anything.
+	file_is "$P/enabled" 1
+	file_is "$P/transition" 1
+}
+
+# The same, and what he has mounted himself: there, too, sysfs is not his.
+access_mounted() {
+	is "$("${container_root[@]}" id -u)" 0 "the number of root in a container"
+	access "${container_root[@]}"
+	sysfs_access /run "${container_root[@]}"
+	own_state /run/proc "${container_root[@]}"
+	# Nobody else is in the new proc whose state he could ask for.
+	is "$("${container_root[@]}" bash -c 'cd /run/proc && echo [0-9]*')" 1 "the tasks in his proc"
 	file_is "$P/enabled" 1
 	file_is "$P/transition" 1
 }
@@ -199,6 +236,11 @@ scenario "modes and owners" modes
 scenario "what root may" root_may
 scenario "what a user may" access "${user[@]}"
 scenario "what root in a user namespace may" access "${ns_root[@]}"
+if [[ -e /proc/self/ns/pid && -e /proc/self/ns/net ]]; then
+	scenario "what root in all namespaces of his own may" access_mounted
+else
+	echo "# the kernel has no namespaces for processes and networks"
+fi
 scenario "no file tells an address" files_tell_nothing
 scenario "the log tells no address" log_tells_nothing
 scenario "the trace tells no address" trace_tells_nothing
