@@ -69,6 +69,24 @@ modes() {
 	is "$(find "$TRACING/events/livepatch" -perm /022)" "" "files of the tracepoints that others may write"
 }
 
+# Those of klptorture, if there is that module.
+torture_modes() {
+	modprobe -nq klptorture || return 0
+	at_end stop_torture
+	modprobe klptorture nkthreads=1 shuffle_interval=0 stutter=0
+	is "$(find /sys/kernel/debug/klptorture -type f -printf '%P %m %U:%G\n' | sort)" "$(sort <<-END
+		control 200 0:0
+		unit 600 0:0
+		violations 400 0:0
+		END
+	)" "the files with their modes"
+	stop_torture
+}
+
+stop_torture() {
+	modprobe -r klptorture
+}
+
 # may HOW FILE WHO...: "yes" or "no", by really opening it.
 may() {
 	local how=$1 file=$2
@@ -233,6 +251,7 @@ stop_tracing() {
 "${ns_root[@]}" true || skip_all "an ordinary user cannot make a user namespace"
 
 scenario "modes and owners" modes
+scenario "modes and owners of klptorture's files" torture_modes
 scenario "what root may" root_may
 scenario "what a user may" access "${user[@]}"
 scenario "what root in a user namespace may" access "${ns_root[@]}"
