@@ -18,6 +18,33 @@
 struct klpt_caller;
 struct klpt_unit;
 
+/* What units are called from. Each kind is counted; klpt_counted[] are the names. */
+enum klpt_context {
+	KLPT_KTHREAD,
+	KLPT_BUSY_KTHREAD,
+	KLPT_SHORT_KTHREAD,
+	KLPT_BLOCKER,
+	KLPT_WORK,
+	KLPT_HARD_TIMER,
+	KLPT_SOFT_TIMER,
+	KLPT_IPI,
+	KLPT_IRQ_WORK,
+	KLPT_MOD_INIT,
+	KLPT_MOD_KTHREAD,
+	KLPT_MOD_EXIT,
+	/* User tasks, in the order of klp_torture_worker's enum kind. */
+	KLPT_USER,
+	KLPT_SPIN,
+	KLPT_CHILD,
+	KLPT_THREAD,
+	KLPT_EXEC,
+	/* No callers, but counted, too: what has been called. */
+	KLPT_NESTED,
+	KLPT_CLONE,
+	KLPT_EXIT,
+	KLPT_NR_COUNTED
+};
+
 /**
  * struct klpt_target - the patched functions of one object, by their entries
  * @part:	called by @round
@@ -36,11 +63,12 @@ struct klpt_target {
  * struct klpt_unit - one unit of consistency: a call of @target->round()
  * @target:	what is called
  * @caller:	the task's memory of what it has met, or NULL
- * @context:	what it is called from, for messages
+ * @context:	what it is called from
  * @entered:	the state of patching when @target->round() was entered
  * @version:	of @target->round()
  * @steps:	so many calls of parts
  * @depth:	so many nested calls
+ * @nested:	so many of them have been made
  * @random:	state of the random numbers
  * @force_seq:	as it was before the unit
  * @may_sleep:	whether its pauses may sleep
@@ -48,11 +76,12 @@ struct klpt_target {
 struct klpt_unit {
 	const struct klpt_target *target;
 	struct klpt_caller *caller;
-	const char *context;
+	enum klpt_context context;
 	u64 entered;
 	int version;
 	unsigned int steps;
 	int depth;
+	unsigned int nested;
 	u32 random;
 	unsigned int force_seq;
 	bool may_sleep;
@@ -60,6 +89,7 @@ struct klpt_unit {
 
 u32 klpt_random(struct klpt_unit *unit);
 void klpt_begin(struct klpt_unit *unit, int version);
+void klpt_count(enum klpt_context context);
 void klpt_enter(int version);
 void klpt_leave(int version);
 void klpt_pause(struct klpt_unit *unit);
@@ -69,7 +99,7 @@ void klpt_expect(struct klpt_unit *unit, const char *what, int got, int expected
 void klpt_shadow(struct klpt_unit *unit, int version);
 void klpt_shadow_free(int version);
 void klpt_shadow_free_replaced(int version);
-void klpt_run_task(const struct klpt_target *target, const char *context);
+void klpt_run_task(const struct klpt_target *target, enum klpt_context context);
 
 /* Bodies of the functions, the same for each version of them. */
 
@@ -87,10 +117,12 @@ static __always_inline int klpt_part_body(struct klpt_unit *unit, int part, int 
 static __always_inline int klpt_nest_body(struct klpt_unit *unit, int depth, int version)
 {
 	klpt_enter(version);
-	if (depth > 1 && klpt_stack_left())
+	if (depth > 1 && klpt_stack_left()) {
 		klpt_expect(unit, "nest", unit->target->nest(unit, depth - 1), version);
-	else
+		unit->nested++;
+	} else {
 		klpt_pause(unit);
+	}
 	klpt_leave(version);
 	OPTIMIZER_HIDE_VAR(version);
 	return version;

@@ -142,10 +142,34 @@ static unsigned int klpt_action;
 
 /* ---- statistics and the verdict ---- */
 
-static atomic_long_t klpt_units_task, klpt_units_irq, klpt_units_user;
+static const char * const klpt_counted[] = {
+	[KLPT_KTHREAD]		= "kthread",
+	[KLPT_BUSY_KTHREAD]	= "busy_kthread",
+	[KLPT_SHORT_KTHREAD]	= "short_kthread",
+	[KLPT_BLOCKER]		= "blocker",
+	[KLPT_WORK]		= "work",
+	[KLPT_HARD_TIMER]	= "hard_timer",
+	[KLPT_SOFT_TIMER]	= "soft_timer",
+	[KLPT_IPI]		= "ipi",
+	[KLPT_IRQ_WORK]		= "irq_work",
+	[KLPT_MOD_INIT]		= "mod_init",
+	[KLPT_MOD_KTHREAD]	= "mod_kthread",
+	[KLPT_MOD_EXIT]		= "mod_exit",
+	[KLPT_USER]		= "user",
+	[KLPT_SPIN]		= "spin",
+	[KLPT_CHILD]		= "child",
+	[KLPT_THREAD]		= "thread",
+	[KLPT_EXEC]		= "exec",
+	[KLPT_NESTED]		= "nested",
+	[KLPT_CLONE]		= "clone",
+	[KLPT_EXIT]		= "exit",
+};
+
+static atomic_long_t klpt_counts[KLPT_NR_COUNTED];
 static atomic_long_t klpt_excused_units, klpt_shadows_made;
 static atomic_t klpt_shadows;
 static long klpt_starts, klpt_reversals, klpt_completions, klpt_aborts, klpt_forces;
+static long klpt_offlines;
 static atomic_t klpt_violations;
 
 static void klpt_print_state(void)
@@ -180,15 +204,39 @@ static __printf(1, 2) void klpt_violation(const char *fmt, ...)
 	klpt_print_state();
 }
 
+/* NAME=NUMBER for each kind of caller, and for what has happened. */
+static size_t klpt_show_units(char *text, size_t size)
+{
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < KLPT_NR_COUNTED; i++)
+		len += scnprintf(text + len, size - len, " %s=%ld", klpt_counted[i],
+				 atomic_long_read(&klpt_counts[i]));
+	return len;
+}
+
+static size_t klpt_show_events(char *text, size_t size)
+{
+	return scnprintf(text, size,
+			 " started=%ld reversed=%ld forced=%ld completed=%ld aborted=%ld offline=%ld excused=%ld shadows=%ld violations=%d",
+			 klpt_starts, klpt_reversals, klpt_forces, klpt_completions,
+			 klpt_aborts, READ_ONCE(klpt_offlines),
+			 atomic_long_read(&klpt_excused_units),
+			 atomic_long_read(&klpt_shadows_made),
+			 atomic_read(&klpt_violations));
+}
+
+#define KLPT_STATS_SIZE	640	/* of each of these */
+
 static void klpt_print_stats(void)
 {
-	pr_alert("%s" TORTURE_FLAG
-		 " units: task %ld user %ld irq %ld excused %ld; transitions: %ld reversed %ld forced %ld completed %ld aborted %ld; shadows %ld; violations %d\n",
-		 torture_type, atomic_long_read(&klpt_units_task),
-		 atomic_long_read(&klpt_units_user), atomic_long_read(&klpt_units_irq),
-		 atomic_long_read(&klpt_excused_units), klpt_starts, klpt_reversals,
-		 klpt_forces, klpt_completions, klpt_aborts,
-		 atomic_long_read(&klpt_shadows_made), atomic_read(&klpt_violations));
+	char text[KLPT_STATS_SIZE];
+
+	klpt_show_units(text, sizeof(text));
+	pr_alert("%s" TORTURE_FLAG " units:%s\n", torture_type, text);
+	klpt_show_events(text, sizeof(text));
+	pr_alert("%s" TORTURE_FLAG " events:%s\n", torture_type, text);
 }
 
 /* ---- what the functions call, whatever their version ---- */
@@ -213,6 +261,16 @@ u32 klpt_random(struct klpt_unit *unit)
 	return unit->random = x;
 }
 EXPORT_SYMBOL_GPL(klpt_random);
+
+/**
+ * klpt_count() - count what has been called, or from what
+ * @context: which
+ */
+void klpt_count(enum klpt_context context)
+{
+	atomic_long_inc(&klpt_counts[context]);
+}
+EXPORT_SYMBOL_GPL(klpt_count);
 
 /**
  * klpt_enter() - a function of some version has been called
@@ -367,7 +425,7 @@ void klpt_expect(struct klpt_unit *unit, const char *what, int got, int expected
 		return;
 	klpt_violation("mixed: a round of version %d in epoch %u, a %s of %d instead of %d (%s)",
 		       unit->version, klpt_unpack(unit->entered).epoch, what, got,
-		       expected, unit->context);
+		       expected, klpt_counted[unit->context]);
 }
 EXPORT_SYMBOL_GPL(klpt_expect);
 
@@ -448,10 +506,12 @@ EXPORT_SYMBOL_GPL(klpt_shadow_free_replaced);
  * struct klpt_caller - what a task remembers
  * @epoch:	of the last transition it was in
  * @saw_new:	it has met the version to come to
+ * @kind:	what kind of user task it is
  */
 struct klpt_caller {
 	u32 epoch;
 	bool saw_new;
+	u8 kind;
 };
 
 static bool klpt_allowed(struct klpt_state state, int version)
@@ -471,7 +531,7 @@ static void klpt_judge(struct klpt_unit *unit, u64 before)
 	if (!klpt_allowed(state, unit->version) && !klpt_excused(unit))
 		klpt_violation("a call in epoch %u, %d -> %d, has met version %d (%s)",
 			       state.epoch, state.from, state.to, unit->version,
-			       unit->context);
+			       klpt_counted[unit->context]);
 
 	if (!caller || first.epoch != state.epoch || state.from == state.to || !state.running)
 		return;
@@ -479,7 +539,7 @@ static void klpt_judge(struct klpt_unit *unit, u64 before)
 		caller->saw_new = false;
 	if (caller->saw_new && !is_new)
 		klpt_violation("a task that has met version %d meets the older %d again (%s)",
-			       state.to, unit->version, unit->context);
+			       state.to, unit->version, klpt_counted[unit->context]);
 	caller->epoch = state.epoch;
 	caller->saw_new |= is_new;
 }
@@ -500,19 +560,22 @@ static void klpt_run(struct klpt_unit *unit)
 	version = unit->target->round(unit);
 	klpt_expect(unit, "round", version, unit->version);
 	klpt_judge(unit, before);
+	klpt_count(unit->context);
+	if (unit->nested)
+		klpt_count(KLPT_NESTED);
 }
 
-static void klpt_run_irq(const char *context)
+static void klpt_run_irq(enum klpt_context context)
 {
 	struct klpt_unit unit = { .target = &klpt_target, .context = context };
 
 	klpt_run(&unit);
-	atomic_long_inc(&klpt_units_irq);
 	if (hold_us && !(klpt_random(&unit) % 32))
 		klpt_hold(klpt_random(&unit) % hold_us);
 }
 
-static void klpt_run_caller(struct klpt_caller *caller, const char *context, bool may_sleep)
+static void klpt_run_caller(struct klpt_caller *caller, enum klpt_context context,
+			    bool may_sleep)
 {
 	struct klpt_unit unit = {
 		.target = &klpt_target,
@@ -527,11 +590,11 @@ static void klpt_run_caller(struct klpt_caller *caller, const char *context, boo
 /**
  * klpt_run_task() - run one unit
  * @target: the functions
- * @context: what it is called from, for messages
+ * @context: what it is called from
  *
  * Context: a task; may sleep.
  */
-void klpt_run_task(const struct klpt_target *target, const char *context)
+void klpt_run_task(const struct klpt_target *target, enum klpt_context context)
 {
 	struct klpt_unit unit = {
 		.target = target,
@@ -540,7 +603,6 @@ void klpt_run_task(const struct klpt_target *target, const char *context)
 	};
 
 	klpt_run(&unit);
-	atomic_long_inc(&klpt_units_task);
 }
 EXPORT_SYMBOL_GPL(klpt_run_task);
 
@@ -731,8 +793,7 @@ static int klpt_thread(void *arg)
 	unsigned int i = 0;
 
 	do {
-		klpt_run_caller(caller, sleeps ? "kthread" : "busy kthread", sleeps);
-		atomic_long_inc(&klpt_units_task);
+		klpt_run_caller(caller, sleeps ? KLPT_KTHREAD : KLPT_BUSY_KTHREAD, sleeps);
 		/* Here it can switch: it is in no function that is patched. */
 		if (++i % 16)
 			cond_resched();
@@ -748,8 +809,7 @@ static int klpt_short_thread(void *arg)
 {
 	struct klpt_caller caller = {};
 
-	klpt_run_caller(&caller, "short kthread", true);
-	atomic_long_inc(&klpt_units_task);
+	klpt_run_caller(&caller, KLPT_SHORT_KTHREAD, true);
 	atomic_dec(&klpt_short_kthreads);
 	module_put_and_kthread_exit(0);
 }
@@ -771,24 +831,24 @@ static void klpt_storm(unsigned int nr)
 
 static void klpt_ipi(void *info)
 {
-	klpt_run_irq("IPI");
+	klpt_run_irq(KLPT_IPI);
 }
 
 static void klpt_irq_work_fn(struct irq_work *work)
 {
-	klpt_run_irq("irq_work");
+	klpt_run_irq(KLPT_IRQ_WORK);
 }
 
 static void klpt_work_fn(struct work_struct *work)
 {
-	klpt_run_task(&klpt_target, "work");
+	klpt_run_task(&klpt_target, KLPT_WORK);
 }
 
 static enum hrtimer_restart klpt_timer_fn(struct hrtimer *timer)
 {
 	ktime_t start = ktime_get(), end;
 
-	klpt_run_irq(timer == &klpt_hard_timer ? "hard timer" : "soft timer");
+	klpt_run_irq(timer == &klpt_hard_timer ? KLPT_HARD_TIMER : KLPT_SOFT_TIMER);
 	end = ktime_get();
 	/* However slow the machine is, the CPU gets to do something else. */
 	hrtimer_set_expires(timer, end + 4 * (end - start) +
@@ -885,10 +945,12 @@ static DEFINE_MUTEX(klpt_control_mutex);
  * struct klpt_record - what a task tells its child
  * @epoch:	see struct klpt_caller
  * @saw_new:	see struct klpt_caller
+ * @kind:	0 is KLPT_USER; a task says what it is
  */
 struct klpt_record {
 	__u32 epoch;
 	__u32 saw_new;
+	__u32 kind;
 };
 
 static int unit_open(struct inode *inode, struct file *file)
@@ -913,9 +975,8 @@ static ssize_t unit_read(struct file *file, char __user *to, size_t size, loff_t
 
 	if (size < sizeof(record))
 		return -EINVAL;
-	klpt_run_caller(caller, "user task", true);
-	atomic_long_inc(&klpt_units_user);
-	record = (struct klpt_record){ caller->epoch, caller->saw_new };
+	klpt_run_caller(caller, KLPT_USER + caller->kind, true);
+	record = (struct klpt_record){ caller->epoch, caller->saw_new, caller->kind };
 	return copy_to_user(to, &record, sizeof(record)) ? -EFAULT : sizeof(record);
 }
 
@@ -929,7 +990,9 @@ static ssize_t unit_write(struct file *file, const char __user *from, size_t siz
 		return -EINVAL;
 	if (copy_from_user(&record, from, sizeof(record)))
 		return -EFAULT;
-	*caller = (struct klpt_caller){ record.epoch, record.saw_new };
+	if (record.kind > KLPT_EXEC - KLPT_USER)
+		return -EINVAL;
+	*caller = (struct klpt_caller){ record.epoch, record.saw_new, record.kind };
 	return size;
 }
 
@@ -939,6 +1002,22 @@ static const struct file_operations unit_fops = {
 	.read = unit_read,
 	.write = unit_write,
 	.release = unit_release,
+};
+
+static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_t *pos)
+{
+	char text[2 * KLPT_STATS_SIZE];
+	size_t len;
+
+	len = klpt_show_units(text, KLPT_STATS_SIZE);
+	len += klpt_show_events(text + len, KLPT_STATS_SIZE);
+	len += scnprintf(text + len, sizeof(text) - len, "\n");
+	return simple_read_from_buffer(to, size, pos, text, len);
+}
+
+static const struct file_operations stats_fops = {
+	.owner = THIS_MODULE,
+	.read = stats_read,
 };
 
 static void klpt_stop(void);
@@ -1097,6 +1176,11 @@ static void klpt_cleanup(void)
 	kvfree(klpt_versions);
 }
 
+static void klpt_count_offline(void)
+{
+	WRITE_ONCE(klpt_offlines, klpt_offlines + 1);
+}
+
 static int __init klpt_start(void)
 {
 	int i, err;
@@ -1111,7 +1195,8 @@ static int __init klpt_start(void)
 	if (torture_init_error(err))
 		return err;
 	if (onoff_interval > 0) {
-		err = torture_onoff_init(onoff_holdoff * HZ, onoff_interval, NULL);
+		err = torture_onoff_init(onoff_holdoff * HZ, onoff_interval,
+					 klpt_count_offline);
 		if (torture_init_error(err))
 			return err;
 	}
@@ -1144,6 +1229,7 @@ static int __init klpt_start(void)
 	klpt_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_file("unit", 0600, klpt_dir, NULL, &unit_fops);
 	debugfs_create_file("control", 0200, klpt_dir, NULL, &control_fops);
+	debugfs_create_file("stats", 0400, klpt_dir, NULL, &stats_fops);
 	debugfs_create_atomic_t("violations", 0400, klpt_dir, &klpt_violations);
 	return 0;
 }

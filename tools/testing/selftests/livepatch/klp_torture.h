@@ -13,6 +13,9 @@
 #define BLOCKERS	"/sys/kernel/debug/livepatch/blockers"
 #define PATCH_PREFIX	"klp_torture_"
 
+/* Kinds of user tasks: see enum klpt_context in klptorture. */
+enum kind { KIND_USER, KIND_SPIN, KIND_CHILD, KIND_THREAD, KIND_EXEC };
+
 /* splitmix64: the same numbers from the same seed, everywhere. */
 static inline uint32_t draw(uint64_t *state)
 {

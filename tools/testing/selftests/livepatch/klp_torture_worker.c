@@ -26,6 +26,7 @@
 struct record {
 	uint32_t epoch;
 	uint32_t saw_new;
+	uint32_t kind;
 };
 
 static uint64_t state;
@@ -41,8 +42,10 @@ static void relax(void)
 #endif
 }
 
-static int unit_open(void)
+/* Say who one is; a new task must not meet older versions than its parent has met. */
+static int unit_open(const struct record *parent, enum kind kind)
 {
+	struct record record = { .kind = kind };
 	int fd = open(UNIT, O_RDWR | O_CLOEXEC);
 
 	/* Whoever comes late finds the test over. */
@@ -50,6 +53,12 @@ static int unit_open(void)
 		exit(0);
 	if (fd < 0)
 		klp_die(UNIT);
+	if (parent) {
+		record.epoch = parent->epoch;
+		record.saw_new = parent->saw_new;
+	}
+	if (write(fd, &record, sizeof(record)) != sizeof(record))
+		klp_die("writing to a unit");
 	return fd;
 }
 
@@ -63,13 +72,10 @@ static struct record unit_run(int fd)
 	return record;
 }
 
-/* A new task: it must not meet older versions than its parent has met. */
-static void unit_child(const struct record *parent, int units)
+static void unit_child(const struct record *parent, enum kind kind, int units)
 {
-	int fd = unit_open();
+	int fd = unit_open(parent, kind);
 
-	if (write(fd, parent, sizeof(*parent)) != sizeof(*parent))
-		klp_die("writing to a unit");
 	while (units--)
 		unit_run(fd);
 	close(fd);
@@ -77,7 +83,7 @@ static void unit_child(const struct record *parent, int units)
 
 static void work_unit(void)
 {
-	int fd = unit_open();
+	int fd = unit_open(NULL, KIND_USER);
 	uint32_t random;
 
 	for (;;) {
@@ -91,7 +97,7 @@ static void work_unit(void)
 
 static void work_spin(void)
 {
-	int fd = unit_open();
+	int fd = unit_open(NULL, KIND_SPIN);
 	unsigned int i;
 
 	for (;;) {
@@ -111,7 +117,7 @@ static void run_once(void)
 
 static void work_fork(void)
 {
-	int fd = unit_open();
+	int fd = unit_open(NULL, KIND_USER);
 	struct record record;
 	uint32_t random;
 	pid_t pid;
@@ -125,7 +131,7 @@ static void work_fork(void)
 		if (pid < 0)
 			klp_die("fork");
 		if (!pid) {
-			unit_child(&record, random >> 1 & 3);
+			unit_child(&record, KIND_CHILD, random >> 1 & 3);
 			if (random & 8)
 				run_once();
 			_exit(0);
@@ -139,14 +145,14 @@ static void work_fork(void)
 
 static void *thread_fn(void *arg)
 {
-	unit_child(arg, 1);
+	unit_child(arg, KIND_THREAD, 1);
 	return NULL;
 }
 
 /* The leader dies, and this thread takes over its number. */
 static void *exec_fn(void *arg)
 {
-	unit_child(arg, 1);
+	unit_child(arg, KIND_THREAD, 1);
 	run_once();
 	return NULL;
 }
@@ -167,7 +173,7 @@ static void run_threads(struct record *record, void *(*last)(void *arg))
 
 static void work_thread(void)
 {
-	int fd = unit_open();
+	int fd = unit_open(NULL, KIND_USER);
 	struct record record;
 
 	for (;;) {
@@ -235,7 +241,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(kind, "turn"))
 		work_sysfs(true);
 	else if (!strcmp(kind, "once"))
-		unit_run(unit_open());
+		unit_run(unit_open(NULL, KIND_EXEC));
 	else
 		fprintf(stderr, "usage: klp_torture_worker KIND SEED\n");
 	return *kind ? 0 : 2;

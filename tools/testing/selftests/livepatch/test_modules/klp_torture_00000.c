@@ -87,6 +87,7 @@ static pid_t new_kernel_clone(struct kernel_clone_args *args)
 	pid_t pid;
 
 	klpt_enter(version);
+	klpt_count(KLPT_CLONE);
 	klpt_pause_fork();
 	pid = static_call(kernel_clone_body)(args);
 	klpt_pause_fork();
@@ -97,6 +98,7 @@ static pid_t new_kernel_clone(struct kernel_clone_args *args)
 /* It stays on the stack until the task is dead. */
 static void new_do_exit(long code)
 {
+	klpt_count(KLPT_EXIT);
 	klpt_pause_fork();
 	static_call(do_exit_body)(code);
 }

@@ -20,7 +20,7 @@ static struct task_struct *threads[2];
 static int mod_thread(void *arg)
 {
 	while (!kthread_should_stop()) {
-		klpt_run_task(&mod_target, "module's kthread");
+		klpt_run_task(&mod_target, KLPT_MOD_KTHREAD);
 		schedule_timeout_interruptible(1);
 	}
 	return 0;
@@ -40,7 +40,7 @@ static int __init mod_init(void)
 {
 	int i;
 
-	klpt_run_task(&mod_target, "module's init");
+	klpt_run_task(&mod_target, KLPT_MOD_INIT);
 	if (fail_init)
 		return fail_init;
 
@@ -57,7 +57,7 @@ static int __init mod_init(void)
 static void __exit mod_exit(void)
 {
 	stop_threads();
-	klpt_run_task(&mod_target, "module's exit");
+	klpt_run_task(&mod_target, KLPT_MOD_EXIT);
 }
 
 module_init(mod_init);
