@@ -95,11 +95,17 @@ static pid_t new_kernel_clone(struct kernel_clone_args *args)
 	return pid;
 }
 
-/* It stays on the stack until the task is dead. */
+/*
+ * It stays on the stack until the task is dead. It counts as running only as long
+ * as the task is sure to be listed, and so to be waited for: a dead one, which never
+ * comes back here, is not.
+ */
 static void new_do_exit(long code)
 {
+	klpt_enter(version);
 	klpt_count(KLPT_EXIT);
 	klpt_pause_fork();
+	klpt_leave(version);
 	static_call(do_exit_body)(code);
 }
 
