@@ -292,6 +292,16 @@ void klpt_leave(int version)
 }
 EXPORT_SYMBOL_GPL(klpt_leave);
 
+static bool klpt_blocking;
+static DECLARE_COMPLETION(klpt_blocked);
+
+/* Stay in this version, whatever becomes of it, until klpt_block(false). */
+static void klpt_block_here(void)
+{
+	complete(&klpt_blocked);
+	wait_event_idle_timeout(klpt_wait, !READ_ONCE(klpt_blocking), 30 * HZ);
+}
+
 /**
  * klpt_begin() - a round has been called
  * @unit: the unit
@@ -302,6 +312,8 @@ void klpt_begin(struct klpt_unit *unit, int version)
 	klpt_enter(version);
 	unit->version = version;
 	unit->entered = klpt_read_state();
+	if (unit->context == KLPT_BLOCKER)
+		klpt_block_here();
 }
 EXPORT_SYMBOL_GPL(klpt_begin);
 
@@ -808,25 +820,58 @@ static int klpt_thread(void *arg)
 static int klpt_short_thread(void *arg)
 {
 	struct klpt_caller caller = {};
+	enum klpt_context context = (unsigned long)arg;
 
-	klpt_run_caller(&caller, KLPT_SHORT_KTHREAD, true);
+	klpt_run_caller(&caller, context, true);
 	atomic_dec(&klpt_short_kthreads);
 	module_put_and_kthread_exit(0);
 }
 
-static void klpt_storm(unsigned int nr)
+static int klpt_run_short(unsigned long context)
 {
 	struct task_struct *task;
 
-	while (nr--) {
-		__module_get(THIS_MODULE);
-		task = kthread_run(klpt_short_thread, NULL, "klpt_short");
-		if (IS_ERR(task)) {
-			module_put(THIS_MODULE);
-			return;
-		}
-		atomic_inc(&klpt_short_kthreads);
+	__module_get(THIS_MODULE);
+	atomic_inc(&klpt_short_kthreads);
+	task = kthread_run(klpt_short_thread, (void *)context, "klpt_short");
+	if (!IS_ERR(task))
+		return 0;
+	atomic_dec(&klpt_short_kthreads);
+	module_put(THIS_MODULE);
+	return PTR_ERR(task);
+}
+
+static int klpt_storm(unsigned int nr)
+{
+	int err = 0;
+
+	while (nr-- && !err)
+		err = klpt_run_short(KLPT_SHORT_KTHREAD);
+	return err;
+}
+
+/*
+ * While somebody blocks, a transition to another version of klpt_round() cannot
+ * end: so there is one to be reversed or forced, however fast all others switch.
+ */
+static int klpt_block(bool on)
+{
+	int err;
+
+	if (on == klpt_blocking)
+		return 0;
+	WRITE_ONCE(klpt_blocking, on);
+	if (!on) {
+		wake_up_all(&klpt_wait);
+		return 0;
 	}
+	reinit_completion(&klpt_blocked);
+	err = klpt_run_short(KLPT_BLOCKER);
+	if (err)
+		WRITE_ONCE(klpt_blocking, false);
+	else
+		wait_for_completion(&klpt_blocked);
+	return err;
 }
 
 static void klpt_ipi(void *info)
@@ -1027,6 +1072,7 @@ static void klpt_stop(void);
  *   patch N PARTIAL	that version's patch will be loaded
  *   force 1, force 0		tasks may be forced from here to there
  *   kthreads N			run so many short kthreads
+ *   block 1, block 0	somebody is in the functions from here to there
  *   brake 1, brake 0
  *   violation TEXT		the actor has found something
  *   stop			end the test, and print the verdict
@@ -1059,7 +1105,9 @@ static int klpt_control(char *command)
 	else if (!strcmp(word, "force"))
 		WRITE_ONCE(klpt_force_seq, klpt_force_seq + ((klpt_force_seq & 1) != arg[0]));
 	else if (!strcmp(word, "kthreads"))
-		klpt_storm(min(arg[0], 32U));
+		return klpt_storm(min(arg[0], 32U));
+	else if (!strcmp(word, "block"))
+		return klpt_block(arg[0]);
 	else if (!strcmp(word, "brake"))
 		return klpt_brake(arg[0]);
 	else
@@ -1147,6 +1195,7 @@ static void klpt_stop(void)
 	irq_work_sync(&klpt_irq_work);
 	flush_work(&klpt_work);
 	klpt_brake(false);
+	klpt_block(false);
 	while (atomic_read(&klpt_short_kthreads))
 		schedule_timeout_uninterruptible(1);
 

@@ -99,9 +99,51 @@ static const char *errno_name(int err)
 	return err ? strerrorname_np(err) : "ok";
 }
 
+/**
+ * struct number - a name and a number
+ * @name:	of a statistic of klptorture, or an outcome: WHAT:ERROR
+ * @value:	so often
+ */
+struct number {
+	char name[32];
+	long value;
+};
+
+static struct number outcomes[128];
+static int nr_outcomes;
+
+static struct number *find_outcome(const char *name)
+{
+	int i;
+
+	for (i = 0; i < nr_outcomes; i++) {
+		if (!strcmp(outcomes[i].name, name))
+			return &outcomes[i];
+	}
+	return NULL;
+}
+
 static void outcome(const char *what, int err)
 {
-	fprintf(outcomes_log, " %s:%s", what, errno_name(err));
+	struct number *number;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s:%s", what, errno_name(err));
+	fprintf(outcomes_log, " %s", name);
+	number = find_outcome(name);
+	if (!number && nr_outcomes < ARRAY_SIZE(outcomes)) {
+		number = &outcomes[nr_outcomes++];
+		snprintf(number->name, sizeof(number->name), "%s", name);
+	}
+	if (number)
+		number->value++;
+}
+
+static long times(const char *outcome)
+{
+	struct number *number = find_outcome(outcome);
+
+	return number ? number->value : 0;
 }
 
 /* Is this one of the errors that may come, in a list that ends with -1? */
@@ -360,20 +402,53 @@ static void act_disable(const uint32_t *r)
 		       0, EBUSY, EINVAL, ENOENT, ENODEV);
 }
 
-static void act_reverse(const uint32_t *r)
+/*
+ * Start a transition that does not end before the blocker is told to go: most are
+ * over before anybody can do something about them. It has to be about the version
+ * that is in effect, since that is what the blocker is in.
+ */
+static void start_blocked(uint32_t random)
 {
-	int version, i;
+	settle();
+	reap();
+	control("block 1");
+	if (nr_loaded && (nr_loaded >= max_patches || random % 2))
+		EXPECT("disable", patch_put(patches[nr_loaded - 1].version, "enabled", "0"),
+		       0, EBUSY, EINVAL, ENOENT, ENODEV);
+	else
+		load("load", false, ALL_PARTS, "", 0);
+}
+
+/* Of a transition that waits, the first one must succeed, unless others turn it, too. */
+static void reverse(uint32_t nr, uint32_t pause, bool waits)
+{
+	int version, err;
 	char enabled;
 
-	for (i = r[0] % 4; i >= 0; i--) {
+	while (nr--) {
 		version = in_transition();
 		enabled = version ? patch_get(version, "enabled") : 0;
 		if (!enabled)
 			return;
-		EXPECT("reverse", patch_put(version, "enabled", enabled == '1' ? "0" : "1"),
-		       0, EBUSY, EINVAL, ENOENT, ENODEV);
-		usleep(r[1] % 2048);
+		err = patch_put(version, "enabled", enabled == '1' ? "0" : "1");
+		if (waits && !turners)
+			EXPECT("reverse", err, 0);
+		else
+			EXPECT("reverse", err, 0, EBUSY, EINVAL, ENOENT, ENODEV);
+		waits = false;
+		usleep(pause);
 	}
+}
+
+static void act_reverse(const uint32_t *r)
+{
+	bool blocked = !in_transition();
+
+	if (blocked)
+		start_blocked(r[2]);
+	reverse(r[0] % 4 + 1, r[1] % 2048, blocked);
+	if (blocked)
+		control("block 0");
 }
 
 /* Who is left may be pinned, but if the last task has just switched, nobody is. */
@@ -396,24 +471,40 @@ static void may_pin(int version, bool replaces)
 }
 
 /* If it was not in transition any more, nothing was pinned. */
-static void act_force(const uint32_t *r)
+static void force(int version, bool waits)
 {
 	struct patch before[MAX_LOADED];
-	int version, err, nr = nr_loaded;
+	int err, nr = nr_loaded;
 
-	usleep(r[0] % 8192);
-	version = in_transition();
-	if (!version)
-		return;
 	control("force 1");
 	memcpy(before, patches, sizeof(before));
 	may_pin(version, patch_get(version, "replace") == '1');
 	err = patch_put(version, "force", "1");
-	EXPECT("force", err, 0, EINVAL, ENOENT, ENODEV);
+	if (waits && !turners)
+		EXPECT("force", err, 0);
+	else
+		EXPECT("force", err, 0, EINVAL, ENOENT, ENODEV);
 	if (err && nr == nr_loaded)
 		memcpy(patches, before, sizeof(before));
 	settle();
 	control("force 0");
+}
+
+/* Each may cost a module that stays: not too many are made to happen. */
+static void act_force(const uint32_t *r)
+{
+	bool blocked;
+	int version;
+
+	usleep(r[0] % 8192);
+	blocked = !in_transition() && (!(r[1] % 4) || !times("force:ok"));
+	if (blocked)
+		start_blocked(r[2]);
+	version = in_transition();
+	if (version)
+		force(version, blocked);
+	if (blocked)
+		control("block 0");
 }
 
 static void act_settle(const uint32_t *r)
