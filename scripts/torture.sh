@@ -25,8 +25,8 @@ done
 "$SCRIPTS/modules.sh" selftests
 "$SCRIPTS/rootfs.sh"
 
-# run SCENARIO: its last transition may have to wait long, and a variant kernel
-# is slow and large.
+# run SCENARIO: what it requires may take twice its time, its last transition may
+# have to wait long, and a variant kernel is slow and large.
 run() {
 	local name=$1 seconds=$((minutes * 60)) memory=1024 boot
 
@@ -35,7 +35,7 @@ run() {
 	# What an earlier run has left would be shown for this one's.
 	rm -rf "$LOG/torture-$name$VARIANT"
 	boot=$(sed -n 's/#.*//; s/^boot: *//p' "$folder/$name" | tr '\n' ' ')
-	"$SCRIPTS/vm.sh" -n "torture-$name$VARIANT" -t $((seconds * 2 + 600)) -m $memory \
+	"$SCRIPTS/vm.sh" -n "torture-$name$VARIANT" -t $((seconds * 3 + 600)) -m $memory \
 		-k "$boot ${PARAMS:-}" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
 }
 

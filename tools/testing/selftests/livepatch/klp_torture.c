@@ -10,6 +10,10 @@
  * what came of each is added to FOLDER/outcomes. So the same seed gives the
  * same actions in the same order; when each is done depends on the machine.
  *
+ * What the scenario is for has to happen: what it requires is looked for at the
+ * end, in klptorture's statistics and among the outcomes. If something is missing
+ * when the time is over, the run goes on, for as long again.
+ *
  * The exit status is 0 if nothing was wrong. What is wrong is told to klptorture
  * at once, so that its messages are in the order of the events.
  */
@@ -23,6 +27,7 @@
 
 #define MODULES		"test_modules/"
 #define CONTROL		"/sys/kernel/debug/klptorture/control"
+#define STATS		"/sys/kernel/debug/klptorture/stats"
 #define VIOLATIONS	"/sys/kernel/debug/klptorture/violations"
 #define TRACING		"/sys/kernel/tracing/"
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
@@ -51,7 +56,7 @@ struct patch {
 
 static struct patch patches[MAX_LOADED];
 static int nr_loaded, last_version, nr_pinned;
-static bool mod_loaded, direct_loaded, braked, turners;
+static bool mod_loaded, direct_loaded, braked, traced, events_on, turners;
 static char *image;
 static size_t image_size;
 
@@ -109,8 +114,8 @@ struct number {
 	long value;
 };
 
-static struct number outcomes[128];
-static int nr_outcomes;
+static struct number required[64], outcomes[128];
+static int nr_required, nr_outcomes;
 
 static struct number *find_outcome(const char *name)
 {
@@ -556,14 +561,17 @@ static void act_brake(const uint32_t *r)
 {
 	braked = !braked;
 	control("brake %d", braked);
+	outcome(braked ? "brake" : "brake_off", 0);
 }
 
 static void act_tracer(const uint32_t *r)
 {
 	static const char * const tracers[] = { "nop", "function", "function_graph" };
+	int which = traced ? r[0] % 3 : r[0] % 2 + 1;
 
+	traced = which;
 	put_anew(TRACING "set_ftrace_filter", "klpt_*");
-	EXPECT("tracer", put(TRACING "current_tracer", tracers[r[0] % 3]), 0);
+	EXPECT(traced ? "tracer" : "tracer_off", put(TRACING "current_tracer", tracers[which]), 0);
 	put_anew(TRACING "trace", "");
 }
 
@@ -598,8 +606,10 @@ static void act_bpf(const uint32_t *r)
 	char said[16] = "";
 	int out[2], status;
 
-	if (access("/sys/kernel/btf/klptorture", F_OK))
+	if (access("/sys/kernel/btf/klptorture", F_OK)) {
+		outcome("bpf", errno);
 		return;
+	}
 	if (bpf_runner) {
 		kill(bpf_runner, SIGTERM);
 		EXPECT("bpf_off", waitpid(bpf_runner, &status, 0) < 0 || status, 0);
@@ -620,14 +630,16 @@ static void act_bpf(const uint32_t *r)
 		klp_die("klp_bpf");
 	}
 	close(out[1]);
-	EXPECT("bpf_on", read(out[0], said, sizeof(said) - 1) < 0 ||
+	EXPECT("bpf", read(out[0], said, sizeof(said) - 1) < 0 ||
 	       strcmp(said, "attached\n"), 0);
 	close(out[0]);
 }
 
 static void act_events(const uint32_t *r)
 {
-	EXPECT("events", put(TRACING "events/livepatch/enable", r[0] % 2 ? "1" : "0"), 0);
+	events_on = !events_on;
+	EXPECT(events_on ? "events" : "events_off",
+	       put(TRACING "events/livepatch/enable", events_on ? "1" : "0"), 0);
 }
 
 /* It can be switched off only while nothing is patched. */
@@ -658,7 +670,7 @@ static void act_stuck(const uint32_t *r)
 
 static void act_kthreads(const uint32_t *r)
 {
-	control("kthreads %u", r[0] % 16);
+	control("kthreads %u", r[0] % 15 + 1);
 }
 
 /* ---- workers ---- */
@@ -728,6 +740,7 @@ static struct {
 	const char *name;
 	void (*act)(const uint32_t *r);
 	int weight;
+	bool done;
 } actions[] = {
 	{ "load", act_load },
 	{ "replace", act_replace },
@@ -754,8 +767,17 @@ static struct {
 
 static bool set_number(const char *section, const char *name, int value)
 {
+	struct number *number = &required[nr_required];
 	int i;
 
+	if (!strcmp(section, "require:")) {
+		if (nr_required == ARRAY_SIZE(required) || strlen(name) >= sizeof(number->name))
+			return false;
+		snprintf(number->name, sizeof(number->name), "%s", name);
+		number->value = value;
+		nr_required++;
+		return value > 0;
+	}
 	if (!strcmp(section, "actions:")) {
 		for (i = 0; i < ARRAY_SIZE(actions); i++) {
 			if (!strcmp(actions[i].name, name)) {
@@ -809,28 +831,39 @@ static void read_scenario(const char *file)
 	fclose(in);
 }
 
-static int total_weight(void)
+/*
+ * In the first round each action is drawn once, so that no short run is without.
+ * The rare ones are left to chance: they change the machine for long.
+ */
+static int weight(int i, bool first_round)
+{
+	return first_round && (actions[i].done || actions[i].weight == 1) ? 0 : actions[i].weight;
+}
+
+static int total_weight(bool first_round)
 {
 	int i, total = 0;
 
 	for (i = 0; i < ARRAY_SIZE(actions); i++)
-		total += actions[i].weight;
+		total += weight(i, first_round);
 	return total;
 }
 
 /* The same numbers are drawn for each action, whatever it needs. */
-static void act(int total)
+static void act(void)
 {
+	bool first_round = total_weight(true);
 	uint32_t r[4], pace;
 	int i, which;
 
-	which = draw(&state) % total;
+	which = draw(&state) % total_weight(first_round);
 	for (i = 0; i < 4; i++)
 		r[i] = draw(&state) % 65536;
 	pace = draw(&state);
 
-	for (i = 0; which >= actions[i].weight; i++)
-		which -= actions[i].weight;
+	for (i = 0; which >= weight(i, first_round); i++)
+		which -= weight(i, first_round);
+	actions[i].done = true;
 
 	action++;
 	fprintf(actions_log, "%u %s %u %u %u %u\n", action, actions[i].name, r[0], r[1], r[2],
@@ -843,6 +876,84 @@ static void act(int total)
 	fflush(outcomes_log);
 
 	usleep(pace % 8 ? pace % 4096 : pace % 65536);
+}
+
+/* ---- what has to have happened ---- */
+
+/* The value of NAME=VALUE in a text, where each has a space before it; -1 if none. */
+static long value_of(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+	const char *pos = text;
+
+	while ((pos = strstr(pos, name))) {
+		if (pos > text && pos[-1] == ' ' && pos[len] == '=')
+			return atol(pos + len + 1);
+		pos += len;
+	}
+	return -1;
+}
+
+/* How often something required has happened; -1 if klptorture does not know it. */
+static long happened(const char *name)
+{
+	char text[4096];
+
+	if (strchr(name, ':'))
+		return times(name);
+	get(STATS, text, sizeof(text));
+	return value_of(text, name);
+}
+
+static bool something_missing(void)
+{
+	int i;
+
+	for (i = 0; i < nr_required; i++) {
+		if (happened(required[i].name) < required[i].value)
+			return true;
+	}
+	return false;
+}
+
+static void check_required(void)
+{
+	long value;
+	int i;
+
+	for (i = 0; i < nr_required; i++) {
+		value = happened(required[i].name);
+		if (value < required[i].value)
+			violation("missing: %s=%ld, the scenario requires %ld",
+				  required[i].name, value, required[i].value);
+	}
+}
+
+/* A name that is not known could never be met. */
+static bool requirements_known(void)
+{
+	bool known = true;
+	int i;
+
+	for (i = 0; i < nr_required; i++) {
+		if (happened(required[i].name) < 0) {
+			fprintf(stderr, "%s: there is no %s\n", STATS, required[i].name);
+			known = false;
+		}
+	}
+	return known;
+}
+
+/* What the oracle has found. */
+static int found(void)
+{
+	char text[16];
+
+	if (get(VIOLATIONS, text, sizeof(text)) <= 0) {
+		violation("%s cannot be read", VIOLATIONS);
+		return 1;
+	}
+	return atoi(text);
 }
 
 /* ---- the end: everything is taken back, and looked for ---- */
@@ -947,16 +1058,16 @@ static void unload_torture(void)
 int main(int argc, char **argv)
 {
 	static const uint32_t none[4] = { 1 };
-	char path[4096], found[16];
+	char path[4096];
 	long long end;
-	int total;
+	int seconds, oracle;
 
 	if (argc != 5) {
 		fprintf(stderr, "usage: klp_torture SCENARIO SECONDS SEED FOLDER\n");
 		return 2;
 	}
 	read_scenario(argv[1]);
-	total = total_weight();
+	seconds = atoi(argv[2]);
 	seed = strtoull(argv[3], NULL, 0);
 	state = seed;
 	snprintf(path, sizeof(path), "%s/actions", argv[4]);
@@ -965,18 +1076,21 @@ int main(int argc, char **argv)
 	outcomes_log = fopen(path, "w");
 	if (!actions_log || !outcomes_log)
 		klp_die(path);
-	if (!total) {
+	if (!total_weight(false)) {
 		fprintf(stderr, "%s: no actions\n", argv[1]);
 		return 2;
 	}
+	if (!requirements_known())
+		return 2;
 	read_image(MODULES PATCH_PREFIX "00000.ko");
 	remember_settings();
 
 	start_workers();
-	end = klp_now_ms() + atoi(argv[2]) * 1000LL;
-	while (klp_now_ms() < end && !violations &&
-	       (get(VIOLATIONS, found, sizeof(found)), !atoi(found)))
-		act(total);
+	end = klp_now_ms() + seconds * 1000LL;
+	while ((klp_now_ms() < end ||
+		(klp_now_ms() < end + seconds * 1000LL && something_missing())) &&
+	       !violations && !found())
+		act();
 
 	undo_disturbance();
 	turners = false;
@@ -984,12 +1098,15 @@ int main(int argc, char **argv)
 	if (mod_loaded)
 		act_mod(none);
 	remove_patches();
+	/* Who has ended early has met something worse. */
+	if (!violations && !found())
+		check_required();
 	put(CONTROL, "stop");
 	check_end();
-	get(VIOLATIONS, found, sizeof(found));
+	oracle = found();
 	unload_torture();
 
 	printf("# %u actions, %d patches, %d pinned, %d violations\n", action, last_version,
-	       nr_pinned, atoi(found));
-	return atoi(found) || violations ? 1 : 0;
+	       nr_pinned, oracle);
+	return oracle || violations ? 1 : 0;
 }
