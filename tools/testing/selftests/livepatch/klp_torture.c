@@ -1021,26 +1021,39 @@ static void check_patch_states(void)
 	struct dirent *entry;
 	char path[300], value[16];
 	DIR *dir = opendir("/proc");
+	int nr = 0;
 
 	while (dir && (entry = readdir(dir))) {
 		if (*entry->d_name < '0' || *entry->d_name > '9')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/patch_state", entry->d_name);
-		if (get(path, value, sizeof(value)) > 0 && atoi(value) != -1)
+		/* A task may go meanwhile. */
+		if (get(path, value, sizeof(value)) <= 0)
+			continue;
+		nr++;
+		if (atoi(value) != -1)
 			violation("patch_state of %s is %s", entry->d_name, value);
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
+	if (!nr)
+		violation("no patch_state can be read");
+}
+
+static void check_empty(const char *file)
+{
+	char text[4096];
+	ssize_t len = get(file, text, sizeof(text));
+
+	if (len)
+		violation("%s at the end: %s", file, len < 0 ? "cannot be read" : text);
 }
 
 static void check_end(void)
 {
-	char text[4096];
-
 	check_patch_states();
-	if (get(BLOCKERS, text, sizeof(text)) > 0)
-		violation("blockers without a transition: %s", text);
-	if (get(TRACING "enabled_functions", text, sizeof(text)) > 0)
-		violation("enabled functions are left: %s", text);
+	check_empty(BLOCKERS);
+	check_empty(TRACING "enabled_functions");
 }
 
 /* Who reads a unit keeps klptorture; forced patches keep it for ever. */
