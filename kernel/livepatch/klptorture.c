@@ -18,6 +18,7 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/completion.h>
+#include <linux/cpu.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/ftrace.h>
@@ -1145,10 +1146,47 @@ static void klpt_print_module_parms(const char *tag)
 		 onoff_interval, seed, shuffle_interval, stat_interval, stutter, verbose);
 }
 
-static void klpt_check_this_cpu(void *info)
+static struct hrtimer klpt_idle_timer;
+static bool klpt_idle_seen;
+
+/* Come back until the CPU is idle. */
+static enum hrtimer_restart klpt_idle_timer_fn(struct hrtimer *timer)
 {
-	if (is_idle_task(current))
+	if (is_idle_task(current)) {
 		klpt_check_task(current, "at the end");
+		WRITE_ONCE(klpt_idle_seen, true);
+		return HRTIMER_NORESTART;
+	}
+	hrtimer_forward_now(timer, ms_to_ktime(2));
+	return HRTIMER_RESTART;
+}
+
+static void klpt_start_idle_timer(void *info)
+{
+	hrtimer_start(&klpt_idle_timer, ms_to_ktime(2), HRTIMER_MODE_REL_PINNED_HARD);
+}
+
+/* Idle tasks are in no list: they are met where and when they run. */
+static void klpt_check_idle_tasks(void)
+{
+	unsigned long end;
+	int cpu;
+
+	hrtimer_init(&klpt_idle_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	klpt_idle_timer.function = klpt_idle_timer_fn;
+
+	guard(cpus_read_lock)();
+	for_each_online_cpu(cpu) {
+		WRITE_ONCE(klpt_idle_seen, false);
+		smp_call_function_single(cpu, klpt_start_idle_timer, NULL, 1);
+		/* The test is over, and this task sleeps: the CPU has nothing to do. */
+		end = jiffies + 20 * HZ;
+		while (!READ_ONCE(klpt_idle_seen) && time_before(jiffies, end))
+			schedule_timeout_uninterruptible(1);
+		hrtimer_cancel(&klpt_idle_timer);
+		if (!klpt_idle_seen)
+			klpt_violation("cpu %d is never idle at the end", cpu);
+	}
 }
 
 /* Patches are gone: nothing of them may be left. */
@@ -1169,10 +1207,14 @@ static void klpt_check_end(void)
 	if (atomic_read(&klpt_shadows))
 		klpt_violation("%d shadow variables are left", atomic_read(&klpt_shadows));
 	klpt_check_tasks("at the end");
-	on_each_cpu(klpt_check_this_cpu, NULL, 1);
+	klpt_check_idle_tasks();
 }
 
 static bool klpt_stopped;
+
+static void klpt_nothing(void *info)
+{
+}
 
 static void klpt_stop(void)
 {
@@ -1191,7 +1233,7 @@ static void klpt_stop(void)
 		torture_stop_kthread(klpt_thread, klpt_kthreads[i]);
 	torture_stop_kthread(klpt_stats_thread, stats_task);
 	/* IPIs that were sent without waiting have come when later ones have. */
-	on_each_cpu(klpt_check_this_cpu, NULL, 1);
+	on_each_cpu(klpt_nothing, NULL, 1);
 	irq_work_sync(&klpt_irq_work);
 	flush_work(&klpt_work);
 	klpt_brake(false);
