@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Torture live patching in the VM: one run for each scenario, until the first
-# that fails if STOP=1. The last line is "N scenarios, N failed". What a run has
-# done, and what the kernel has said, is in build/log/torture-SCENARIO.
+# that fails if STOP=1. The last line is "N scenarios, N failed"; before it is how
+# to repeat those. What a run has done, and what the kernel has said, is in
+# build/log/torture-SCENARIO.
 #
 # Environment: MINUTES=N	of each scenario (2)
 #		SEED=N		the same seed, the same order of actions (random)
@@ -39,7 +40,13 @@ run() {
 		-k "$boot ${PARAMS:-}" -r "$LOG/torture-$name$VARIANT" -- ./torture "$name" "$seconds" "$seed"
 }
 
-say "seed=$seed: to repeat, make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"${scenarios[*]}\"${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}"
+# how_to_repeat SCENARIO...
+how_to_repeat() {
+	say "# to repeat: make torture SEED=$seed MINUTES=$minutes SCENARIOS=\"$*\"${CONFIG:+ CONFIG=$CONFIG}${PARAMS:+ PARAMS='$PARAMS'}"
+}
+
+# It may be broken off.
+how_to_repeat "${scenarios[@]}"
 failed=()
 for name in "${scenarios[@]}"; do
 	attempt run "$name"
@@ -50,6 +57,9 @@ for name in "${scenarios[@]}"; do
 	fi
 	((!rc)) || [[ ${STOP:-} != 1 ]] || break
 done
-((!${#failed[@]})) || say "# failed: ${failed[*]}"
+if ((${#failed[@]})); then
+	say "# failed: ${failed[*]}"
+	how_to_repeat "${failed[@]}"
+fi
 say "${#scenarios[@]} scenarios, ${#failed[@]} failed"
 ((!${#failed[@]}))
