@@ -76,6 +76,7 @@ torture_modes() {
 	modprobe klptorture nkthreads=1 shuffle_interval=0 stutter=0
 	is "$(find /sys/kernel/debug/klptorture -type f -printf '%P %m %U:%G\n' | sort)" "$(sort <<-END
 		control 200 0:0
+		stats 400 0:0
 		unit 600 0:0
 		violations 400 0:0
 		END
