@@ -8,8 +8,9 @@
 #
 # A scenario is one line of the KTAP output. It runs in a subshell in which any
 # failing command ends it as failed; afterwards all that a scenario may leave is
-# removed, and what cannot be removed is a failure. The last line of a test is
-# "finish". KLP_SCENARIO=REGEX runs only those whose description matches.
+# removed, and what cannot be removed is a failure. One that finds that it cannot
+# be run here says so with "skip REASON". The last line of a test is "finish".
+# KLP_SCENARIO=REGEX runs only those whose description matches.
 #
 # Waits end with the event, or fail after a minute, or after as many as a test says.
 # Where the kernel tells nobody (a module's use count, the removal of a folder) a loop
@@ -29,9 +30,12 @@ CPU1=/sys/devices/system/cpu/cpu1/online
 PREEMPT=/sys/kernel/debug/sched/preempt
 FTRACE_ENABLED=/proc/sys/kernel/ftrace_enabled
 STUCK=/sys/module/livepatch/parameters/stuck_secs
+# Why the present scenario is skipped: it is a process of its own.
+SKIPPED=/tmp/klp_skipped
 
 scenarios=0
 failures=0
+skips=0
 
 skip_all() {
 	echo "TAP version 13"
@@ -207,9 +211,9 @@ cmdline() {
 	[[ $line =~ ^patched\ by\ v([0-9]+)$ ]] && echo "${BASH_REMATCH[1]}" || echo 0
 }
 
-# preempt MODE: change the preemption model; false where it cannot be.
+# preempt MODE: change the preemption model.
 preempt() {
-	[[ -e $PREEMPT ]] || { echo "# the preemption model cannot be changed"; return 1; }
+	[[ -e $PREEMPT ]] || skip "the preemption model cannot be changed"
 	echo "$1" >"$PREEMPT"
 }
 
@@ -434,6 +438,13 @@ at_end() {
 	undos+=("$1")
 }
 
+# skip REASON: end the scenario as one that cannot be run on this kernel or machine.
+# A command that fails with the same status leaves no reason, and is a failure.
+skip() {
+	echo "$*" >"$SKIPPED"
+	exit 4
+}
+
 # DEBUG=1 shows each command.
 run_scenario() {
 	undos=()
@@ -450,11 +461,15 @@ scenario() {
 
 	shift
 	[[ $description =~ ${KLP_SCENARIO:-} ]] || return 0
+	rm -f "$SKIPPED"
 	(run_scenario "$@")
 	rc=$?
 	cleanup || rc=1
 	((++scenarios))
-	if ((rc)); then
+	if ((rc == 4)) && [[ -s $SKIPPED ]]; then
+		((++skips))
+		echo "ok $scenarios $description # SKIP $(<"$SKIPPED")"
+	elif ((rc)); then
 		((++failures))
 		echo "not ok $scenarios $description"
 	else
@@ -464,8 +479,12 @@ scenario() {
 }
 
 finish() {
+	local passes=$((scenarios - failures - skips))
+
 	echo "1..$scenarios"
-	echo "# Totals: pass:$((scenarios - failures)) fail:$failures xfail:0 xpass:0 skip:0 error:0"
+	echo "# Totals: pass:$passes fail:$failures xfail:0 xpass:0 skip:$skips error:0"
+	# Nothing was tested, which is no pass.
+	((!skips || passes || failures)) || exit 4
 	((scenarios && !failures))
 	exit
 }

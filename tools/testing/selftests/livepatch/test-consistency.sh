@@ -76,7 +76,7 @@ consistent_replace() {
 }
 
 preempted() {
-	preempt "$1" || return 0
+	preempt "$1"
 	consistent 2 2
 }
 

@@ -100,7 +100,7 @@ kthread_passes() {
 }
 
 kthread_preempted() {
-	preempt full || return 0
+	preempt full
 	prepare
 	kthread busy
 	passes
@@ -109,7 +109,7 @@ kthread_preempted() {
 }
 
 kthread_dozes() {
-	preempt voluntary || return 0
+	preempt voluntary
 	prepare
 	kthread doze
 	passes
@@ -343,10 +343,7 @@ forced_in() {
 
 # Forced out of a patch: its module, and no other, can never be unloaded.
 forced_out() {
-	if [[ -e /sys/module/klp_patch_forced ]]; then
-		echo "# has been done since the last boot"
-		return
-	fi
+	[[ ! -e /sys/module/klp_patch_forced ]] || skip "was done since the last boot"
 	prepare
 	enable klp_patch_v1 funcs=cmdline
 	enable klp_patch_forced
@@ -372,8 +369,7 @@ forced_out_removed() {
 
 	[[ -e /sys/module/klp_patch_forced ]] || forced_out
 	got=$(./klp_module force-unload klp_patch_forced) || true
-	# Without CONFIG_MODULE_FORCE_UNLOAD.
-	[[ $got != EAGAIN ]] || return 0
+	[[ $got != EAGAIN ]] || skip "the kernel has no CONFIG_MODULE_FORCE_UNLOAD"
 	is "$got" ok "unloading klp_patch_forced by force"
 	load klp_target
 	enable klp_patch_forced
@@ -396,7 +392,7 @@ storm() {
 text_updates() {
 	local mode
 
-	[[ -e $PREEMPT ]] || { echo "# the preemption model cannot be changed"; return; }
+	[[ -e $PREEMPT ]] || skip "the preemption model cannot be changed"
 	while :; do
 		for mode in none full voluntary; do
 			echo "$mode" >"$PREEMPT"
@@ -449,7 +445,7 @@ exit_patch() {
 
 # The init of a namespace waits in do_exit() for others, as long as they like.
 namespace_exit() {
-	[[ -e /proc/self/ns/pid ]] || { echo "# there are no namespaces of processes"; return; }
+	[[ -e /proc/self/ns/pid ]] || skip "the kernel has no namespaces of processes"
 	prepare
 	background_until exiting ./klp_worker namespace
 	passes
@@ -457,7 +453,7 @@ namespace_exit() {
 
 # The other CPU goes and comes in each phase.
 hotplug() {
-	[[ -w $CPU1 ]] || { echo "# there is no second CPU to take away"; return; }
+	[[ -w $CPU1 ]] || skip "there is no second CPU to take away"
 	prepare
 	reader sleep
 	sleepers 1
@@ -491,7 +487,7 @@ hotplug() {
 hotplug_storm() {
 	local i
 
-	[[ -w $CPU1 ]] || return 0
+	[[ -w $CPU1 ]] || skip "there is no second CPU to take away"
 	prepare
 	background ./klp_worker fork
 	background ./klp_worker spin
