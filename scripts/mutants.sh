@@ -176,6 +176,15 @@ run_layers() {
 	fi
 }
 
+# not_skipped NAME LOG: a scenario that was to notice, and was skipped, says nothing.
+not_skipped() {
+	local skipped
+
+	[[ $result == survived && -n $(scenario_of "$1") ]] || return 0
+	skipped=$(grep -m 1 -oE '^# ok [0-9]+ .* # SKIP .*' "$2") || return 0
+	result=error reason="a scenario was skipped: ${skipped#\# ok }"
+}
+
 # The variant of the kernel, if it has to be one.
 config_of() { sed -n 's/^Config: //p' "$LIST/$1.patch"; }
 
@@ -203,7 +212,10 @@ judge() {
 	*.pml) run_model "$log.log" "${tests[@]}" ;;
 	layers) run_layers "$log.log" ;;
 	torture) run_torture "$log.log" "${tests[@]:1}" ;;
-	*) run_tests "$log.log" "$(scenario_of "$name")" "${tests[@]}" ;;
+	*)
+		run_tests "$log.log" "$(scenario_of "$name")" "${tests[@]}"
+		not_skipped "$name" "$log.log"
+		;;
 	esac
 }
 
