@@ -165,16 +165,33 @@ static void see_modules(struct text *text)
 	}
 }
 
-/* Each function that ftrace is called in, with the number of users. */
+/*
+ * Each function that ftrace is called in, with the number of users, the letters for
+ * how it is called, and where it jumps instead, if it does. Left out are the letter
+ * M, which stays for ever once a function was changed, and the trampoline, which is
+ * made anew now and then.
+ */
 static void see_functions(struct text *text)
 {
 	static char buf[65536];
-	char *line, *rest = buf;
+	char *line, *rest = buf, *letter, *more;
 
 	read_file(TRACEFS "/enabled_functions", buf, sizeof(buf));
 	while ((line = strsep(&rest, "\n")) && *line) {
-		line[strcspn(line, ")")] = '\0';
-		say(text, "function %s\n", line);
+		more = strchr(line, '\t');
+		letter = strchr(line, ')');
+		/* A direct call of the function above has a line of its own. */
+		if (!letter || more == line) {
+			say(text, "function %s\n", line);
+			continue;
+		}
+		*letter++ = '\0';
+		say(text, "function %s) ", line);
+		for (; *letter && letter != more; letter++) {
+			if (*letter != ' ' && *letter != 'M')
+				say(text, "%c", *letter);
+		}
+		say(text, "%s\n", more && !strncmp(more, "\tjump: ", 7) ? more : "");
 	}
 }
 

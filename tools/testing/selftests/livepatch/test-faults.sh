@@ -146,12 +146,14 @@ complete_disable() {
 		"unload $V1; is $TARGET/value 0"
 }
 
-# Another patch has its functions all along.
+# Another patch has its functions all along. If there is no memory for it to jump
+# again, it is called until the next transition, whosever that is.
 complete_disable_one() {
 	load klp_target
 	enable $V2 funcs=value
 	in_completion "load $M/$V1.ko; patched $V1" "write $LIVEPATCH/$V1/enabled 0; gone $V1" \
-		"unload $V1; is $TARGET/value 2"
+		"unload $V1; is $TARGET/value 2; load $M/$V1.ko funcs=cmdline; patched $V1; $leave;
+		is $TARGET/value 2"
 }
 
 complete_replace() {
