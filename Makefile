@@ -70,7 +70,7 @@ test-stock:
 	@scripts/test.sh stock
 
 faults:
-	@CONFIG=fault TESTS="$${TESTS:-test-fail-calls.sh test-faults.sh}" LIMIT=$${LIMIT:-7200} \
+	@CONFIG=fault TESTS="$${TESTS:-test-fail-calls.sh test-faults.sh}" LIMIT=$${LIMIT:-10800} \
 		scripts/test.sh
 
 fuzz:

@@ -23,6 +23,13 @@ nth() {
 	./klp_fault page "$@"
 }
 
+# few FUNCTION: where there are few faults, or what is done takes no time, after every
+# failure it has to work at once.
+few() {
+	export KLP_FAULT_EVERY=1
+	"$@"
+}
+
 # in_completion BEFORE ACT AFTER: each of those that the completion makes.
 in_completion() {
 	load klp_fail function=should_failslab allocates=1 value=-12 within=klp_complete_fn
@@ -172,20 +179,20 @@ shadow() {
 scenario "a patch is enabled" enable_module
 scenario "a patch is enabled over another" enable_over
 scenario "a patch replaces another" replace
-scenario "a patch is disabled" disable_patch
-scenario "a transition is reversed" reverse
-scenario "a transition is forced" force
-scenario "those who block are listed" blockers
+scenario "a patch is disabled" few disable_patch
+scenario "a transition is reversed" few reverse
+scenario "a transition is forced" few force
+scenario "those who block are listed" few blockers
 scenario "a patch module fails after it has enabled its patch" init_fails
 scenario "a module comes that two patches change" coming
 scenario "a module comes in a transition" coming_in_transition
-scenario "a module goes" going
-scenario "a module goes in a transition" going_in_transition
+scenario "a module goes" few going
+scenario "a module goes in a transition" few going_in_transition
 scenario "a patch has late relocations" relocs
 scenario "a module comes that late relocations refer to" relocs_of_module
-scenario "a module goes, the only one that is patched" going_with_all
-scenario "a patch's disabling is completed" complete_disable
-scenario "a patch's disabling is completed beside another" complete_disable_one
-scenario "a replacement is completed" complete_replace
-scenario "shadow variables are attached" shadow
+scenario "a module goes, the only one that is patched" few going_with_all
+scenario "a patch's disabling is completed" few complete_disable
+scenario "a patch's disabling is completed beside another" few complete_disable_one
+scenario "a replacement is completed" few complete_replace
+scenario "shadow variables are attached" few shadow
 finish
