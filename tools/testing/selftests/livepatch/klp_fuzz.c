@@ -486,14 +486,14 @@ static bool elf_case(const struct image *good)
 #define PATCH_NAME	"klp_test_fuzz"
 #define PATCH_RUN	"/sys/module/" PATCH_NAME "/parameters/run"
 
-/* Every fiftieth is enabled from the module's init, the others by its parameter. */
+/* Every tenth is enabled from the module's init, the others by its parameter. */
 static bool patch_case(const char *file, unsigned long number, bool *loaded)
 {
 	char params[64];
 	int err, fd;
 
 	snprintf(params, sizeof(params), "%llu", (unsigned long long)state);
-	if (number % 50 == 0) {
+	if (number % 10 == 0) {
 		if (*loaded && !unload(PATCH_NAME))
 			return false;
 		snprintf(params, sizeof(params), "case=%llu", (unsigned long long)state);
