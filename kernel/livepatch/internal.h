@@ -312,7 +312,7 @@ struct klp_ranges *klp_ranges_alloc(unsigned int max, gfp_t gfp);
 void klp_ranges_free(struct klp_ranges *ranges);
 void klp_ranges_add(struct klp_ranges *ranges, unsigned long first, unsigned long last);
 void klp_ranges_seal(struct klp_ranges *ranges);
-bool klp_ranges_hit(const struct klp_ranges *ranges, unsigned long addr);
+const struct klp_range *klp_ranges_find(const struct klp_ranges *ranges, unsigned long addr);
 
 /* ---- sysfs.c, debugfs.c ------------------------------------------------ */
 

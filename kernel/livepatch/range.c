@@ -103,14 +103,14 @@ void klp_ranges_seal(struct klp_ranges *ranges)
 }
 
 /**
- * klp_ranges_hit() - whether an address is in a sealed index
+ * klp_ranges_find() - look an address up in a sealed index
  * @ranges: the index
  * @addr: the address
  *
  * Context: any.
- * Return: true if @addr is in one of the ranges.
+ * Return: the range that @addr is in, for as long as the index, or NULL.
  */
-bool klp_ranges_hit(const struct klp_ranges *ranges, unsigned long addr)
+const struct klp_range *klp_ranges_find(const struct klp_ranges *ranges, unsigned long addr)
 {
 	unsigned int low = 0, high = ranges->nr;
 
@@ -123,9 +123,9 @@ bool klp_ranges_hit(const struct klp_ranges *ranges, unsigned long addr)
 		else if (addr > range->last)
 			low = mid + 1;
 		else
-			return true;
+			return range;
 	}
-	return false;
+	return NULL;
 }
 
 #ifdef CONFIG_KLP_KUNIT_TEST

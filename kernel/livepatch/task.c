@@ -151,6 +151,9 @@ static void klp_switch_task(struct task_struct *task, int goal, enum klp_switch_
  * linked its child: from then on a walk finds the child, or the child's fork
  * hook sees what was published. The hook and the linking are one section
  * under T. Pairs with klp_copy_process().
+ *
+ * And until who exchanges numbers with its leader has done so, which is under T,
+ * too: in between it has none. Pairs with de_thread().
  */
 static void klp_wait_forks(void)
 {
@@ -164,20 +167,28 @@ static void klp_wait_forks(void)
  * struct klp_frames - the check of one stack
  * @ranges:	what must not be there
  * @modules:	what else must not be there, or NULL
+ * @own:	which of @modules may be there all the same, or NULL
  * @hit:	the first address that is there all the same
  */
 struct klp_frames {
 	const struct klp_ranges *ranges;
 	const struct klp_ranges *modules;
+	const struct klp_range *own;
 	unsigned long hit;
 };
 
 static bool klp_check_frame(void *cookie, unsigned long addr)
 {
 	struct klp_frames *frames = cookie;
+	const struct klp_range *left;
 
-	if (!klp_ranges_hit(frames->ranges, addr) &&
-	    !(frames->modules && klp_ranges_hit(frames->modules, addr)))
+	left = klp_ranges_find(frames->ranges, addr);
+	if (!left && frames->modules) {
+		left = klp_ranges_find(frames->modules, addr);
+		if (left == frames->own)
+			left = NULL;
+	}
+	if (!left)
 		return true;
 	frames->hit = addr;
 	return false;
@@ -206,12 +217,12 @@ static int klp_check_stack(struct task_struct *task, unsigned long *hit)
 
 	/*
 	 * A patch module may have a thread of its own, which ends only when the
-	 * patch has gone: what it does beside patched functions does not count.
+	 * patch has gone: what it does there beside patched functions does not
+	 * count. Modules are apart by a page at least, and never one range.
 	 */
 	frames.modules = frames.ranges->modules;
-	if (frames.modules && task->flags & PF_KTHREAD &&
-	    klp_ranges_hit(frames.modules, (unsigned long)kthread_func(task)))
-		frames.modules = NULL;
+	if (frames.modules && task->flags & PF_KTHREAD)
+		frames.own = klp_ranges_find(frames.modules, (unsigned long)kthread_func(task));
 
 #ifdef CONFIG_HAVE_RELIABLE_STACKTRACE
 	/* No stack any more: the task is dead. */
@@ -497,7 +508,8 @@ static bool klp_next_task(int *nr, struct task_struct **task)
  *
  * One walk may miss a thread that execs and takes over its leader's number,
  * behind the walk's back. A thread does that once at most, as it is the leader
- * then: where each task counts, walk twice.
+ * then: where each task counts, walk twice, with klp_wait_forks() between, lest
+ * both miss a thread that is held up while it has no number.
  */
 static void klp_walk(void (*visit)(struct task_struct *task, void *arg), void *arg)
 {
@@ -511,6 +523,13 @@ static void klp_walk(void (*visit)(struct task_struct *task, void *arg), void *a
 		}
 		cond_resched();
 	}
+}
+
+static void klp_walk_twice(void (*visit)(struct task_struct *task, void *arg), void *arg)
+{
+	klp_walk(visit, arg);
+	klp_wait_forks();
+	klp_walk(visit, arg);
 }
 
 /* Idle tasks have no number of their own. */
@@ -601,8 +620,7 @@ void klp_tasks_enter(int state)
 
 	/* A task without a state uses the version of KLP_TRANSITION_UNPATCHED. */
 	if (state == KLP_TRANSITION_PATCHED) {
-		klp_walk(klp_set_state, &state);
-		klp_walk(klp_set_state, &state);
+		klp_walk_twice(klp_set_state, &state);
 		klp_walk_idle(klp_set_state, &state);
 	}
 
@@ -678,6 +696,7 @@ void klp_tasks_open(int goal, struct klp_ranges *ranges)
 		for (i = 0; i < 2 && klp_others_marked(); i++)
 			synchronize_rcu_expedited();
 		klp_wait_exiting();
+		klp_wait_forks();
 
 		visit.unseen = false;
 		klp_walk_idle(klp_visit_task, &visit);
@@ -750,8 +769,7 @@ void klp_tasks_leave(void)
 
 	WRITE_ONCE(klp_base_state, state);
 	klp_wait_forks();
-	klp_walk(klp_set_state, &state);
-	klp_walk(klp_set_state, &state);
+	klp_walk_twice(klp_set_state, &state);
 	klp_walk_idle(klp_set_state, &state);
 	klp_publish_ranges(NULL);
 }

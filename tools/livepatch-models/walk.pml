@@ -9,12 +9,17 @@
  * unless one of its own threads execs again. But that thread was forked after
  * the first walk had begun: the fork hook has taken care of it.
  *
- * In the kernel: klp_walk(), klp_next_task(), klp_copy_process(); de_thread()
- * of fs/exec.c.
+ * To exchange numbers takes two stores, under tasklist_lock. Between them both
+ * numbers are the old leader's, and a thread that is held up there would be missed
+ * by any number of walks. So the lock is taken for an instant between the walks.
+ *
+ * In the kernel: klp_walk_twice(), klp_tasks_open(), klp_next_task(),
+ * klp_wait_forks(), klp_copy_process(); de_thread() of fs/exec.c, exchange_tids().
  *
  * holds:
  * breaks: -DONE_WALK
  * breaks: -DNO_FORK_HOOK
+ * breaks: -DNO_WAIT_BETWEEN
  */
 
 #define NR_NUMBERS	5
@@ -28,6 +33,7 @@ bool ready = false;
 byte leader = 1;		/* of the group, a task */
 byte thread = 2;		/* another one of the group, or NOBODY */
 byte next_task = 3;
+bool writer = false;		/* tasklist_lock */
 
 /* The goal is set already. */
 active proctype owner()
@@ -53,6 +59,9 @@ active proctype owner()
 			nr++
 		:: else -> break
 		od;
+#ifndef NO_WAIT_BETWEEN
+		!writer;		/* klp_wait_forks() */
+#endif
 		walks++
 	:: else -> break
 	od;
@@ -76,11 +85,14 @@ active proctype group()
 	do
 	:: thread != NOBODY ->
 		/* The thread execs: it becomes the leader and the only one. */
+		writer = true;
+		task_of[thread_nr] = leader;
+		task_of[leader_nr] = thread;
 		atomic {
 			leader = thread;
 			thread = NOBODY;
-			task_of[leader_nr] = leader;
-			task_of[thread_nr] = NOBODY
+			task_of[thread_nr] = NOBODY;
+			writer = false
 		}
 	:: thread == NOBODY && next_task < NR_TASKS ->
 		/* The leader forks a thread, which gets any free number. */

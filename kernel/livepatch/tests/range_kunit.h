@@ -30,8 +30,8 @@ static void klp_test_ranges_empty(struct kunit *test)
 
 	klp_ranges_seal(ranges);
 	KUNIT_EXPECT_EQ(test, ranges->nr, 0);
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 0));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, ULONG_MAX));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 0));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, ULONG_MAX));
 	kvfree(ranges);
 }
 
@@ -42,13 +42,13 @@ static void klp_test_ranges_single(struct kunit *test)
 
 	klp_ranges_add(ranges, 100, 200);
 	klp_ranges_seal(ranges);
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 0));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 99));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 100));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 150));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 200));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 201));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, ULONG_MAX));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 0));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 99));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 100));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 150));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 200));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 201));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, ULONG_MAX));
 	kvfree(ranges);
 }
 
@@ -59,10 +59,10 @@ static void klp_test_ranges_room(struct kunit *test)
 
 	klp_ranges_add(ranges, 7, 7);
 	klp_ranges_seal(ranges);
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 0));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 6));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 7));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 8));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 0));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 6));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 7));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 8));
 	kvfree(ranges);
 }
 
@@ -75,21 +75,21 @@ static void klp_test_ranges_ends(struct kunit *test)
 	klp_ranges_add(ranges, 0, 1);
 	klp_ranges_seal(ranges);
 	KUNIT_EXPECT_EQ(test, ranges->nr, 2);
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 0));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 1));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 2));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, LONG_MAX));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, ULONG_MAX - 2));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, ULONG_MAX - 1));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, ULONG_MAX));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 0));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 1));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 2));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, LONG_MAX));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, ULONG_MAX - 2));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, ULONG_MAX - 1));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, ULONG_MAX));
 	kvfree(ranges);
 
 	ranges = klp_test_ranges(test, 1);
 	klp_ranges_add(ranges, 0, ULONG_MAX);
 	klp_ranges_seal(ranges);
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 0));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, LONG_MAX));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, ULONG_MAX));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 0));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, LONG_MAX));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, ULONG_MAX));
 	kvfree(ranges);
 }
 
@@ -117,9 +117,9 @@ static void klp_test_ranges_merge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ranges->range[1].last, 260);
 	KUNIT_EXPECT_EQ(test, ranges->range[2].first, 300);
 	KUNIT_EXPECT_EQ(test, ranges->range[2].last, 310);
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 99));
-	KUNIT_EXPECT_TRUE(test, klp_ranges_hit(ranges, 160));
-	KUNIT_EXPECT_FALSE(test, klp_ranges_hit(ranges, 261));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 99));
+	KUNIT_EXPECT_NOT_NULL(test, klp_ranges_find(ranges, 160));
+	KUNIT_EXPECT_NULL(test, klp_ranges_find(ranges, 261));
 	kvfree(ranges);
 }
 
@@ -165,7 +165,7 @@ static void klp_test_ranges_random(struct kunit *test)
 		for (i = 1; i < ranges->nr; i++)
 			unordered += ranges->range[i - 1].last >= ranges->range[i].first;
 		for (i = 0; i < KLP_TEST_SPACE; i++)
-			wrong += klp_ranges_hit(ranges, base + i) != test_bit(i, in);
+			wrong += !!klp_ranges_find(ranges, base + i) != test_bit(i, in);
 		kvfree(ranges);
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);

@@ -10,6 +10,7 @@
 
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/kallsyms.h>
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
@@ -426,6 +427,56 @@ static void klp_test_unseen(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, second);
 	klp_test_end();
 }
+
+#ifdef CONFIG_HAVE_RELIABLE_STACKTRACE
+static void klp_test_add_function(struct klp_ranges *ranges, unsigned long addr)
+{
+	unsigned long size = 0, offset = 0;
+
+	kallsyms_lookup_size_offset(addr, &size, &offset);
+	klp_ranges_add(ranges, addr - offset, addr - offset + size);
+}
+
+/* What current's stack says if patches that go have these functions. */
+static int klp_test_leave(struct kunit *test, unsigned long first, unsigned long second,
+			  unsigned long *hit)
+{
+	struct klp_ranges *ranges = klp_ranges_alloc(1, GFP_KERNEL);
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, ranges);
+	ranges->modules = klp_ranges_alloc(2, GFP_KERNEL);
+	if (!ranges->modules) {
+		klp_ranges_free(ranges);
+		KUNIT_FAIL_AND_ABORT(test, "no memory");
+	}
+	klp_test_add_function(ranges->modules, first);
+	klp_test_add_function(ranges->modules, second);
+	klp_ranges_seal(ranges->modules);
+
+	klp_test_begin();
+	rcu_assign_pointer(klp_ranges, ranges);
+	scoped_guard(preempt)
+		err = klp_check_stack(current, hit);
+	klp_publish_ranges(NULL);
+	klp_test_end();
+	return err;
+}
+
+/* A thread of a patch may be in its own patch, but in no other one that goes. */
+static noinline void klp_test_own_text(struct kunit *test)
+{
+	unsigned long own = (unsigned long)kthread_func(current);
+	unsigned long other = (unsigned long)klp_test_own_text;
+	unsigned long hit;
+
+	KUNIT_EXPECT_EQ(test, klp_test_leave(test, own, own, &hit), 0);
+	KUNIT_EXPECT_EQ(test, hit, 0);
+	KUNIT_EXPECT_EQ(test, klp_test_leave(test, own, other, &hit), -EBUSY);
+	KUNIT_EXPECT_GT(test, hit, other);
+	KUNIT_EXPECT_EQ(test, klp_test_leave(test, other, other, &hit), -EBUSY);
+}
+#endif
 
 #ifdef CONFIG_X86_64
 /* A stack that leads nowhere shows nothing that is to be left, and says nothing. */
@@ -848,6 +899,9 @@ static struct kunit_case klp_task_tests[] = {
 	KUNIT_CASE_PARAM(klp_test_visit, klp_visit_gen_params),
 	KUNIT_CASE(klp_test_unseen),
 	KUNIT_CASE(klp_test_told_again),
+#ifdef CONFIG_HAVE_RELIABLE_STACKTRACE
+	KUNIT_CASE(klp_test_own_text),
+#endif
 #ifdef CONFIG_X86_64
 	KUNIT_CASE(klp_test_unreliable),
 #endif
