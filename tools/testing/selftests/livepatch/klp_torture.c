@@ -476,7 +476,7 @@ static void may_pin(int version, bool replaces)
 }
 
 /* If it was not in transition any more, nothing was pinned. */
-static void force(int version, bool waits)
+static void force_version(int version, bool waits)
 {
 	struct patch before[MAX_LOADED];
 	int err, nr = nr_loaded;
@@ -507,7 +507,7 @@ static void act_force(const uint32_t *r)
 		start_blocked(r[2]);
 	version = in_transition();
 	if (version)
-		force(version, blocked);
+		force_version(version, blocked);
 	if (blocked)
 		control("block 0");
 }
