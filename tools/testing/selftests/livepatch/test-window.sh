@@ -58,8 +58,8 @@ window() {
 }
 
 [[ -e $PREEMPT ]] || skip_all "the preemption model cannot be changed"
-# It delays accesses, and those of these threads are all in the handler: hardly anybody
-# is ever preempted anywhere else.
+# KCSAN delays accesses, and those of these threads are all in the handler: hardly
+# anybody is ever preempted anywhere else.
 [[ ! -e /sys/kernel/debug/kcsan ]] || skip_all "KCSAN holds everybody up in the handler"
 scenario "a task between choice and arrival does not switch" window
 finish

@@ -351,7 +351,9 @@ static void spoil_same_object(void)
 
 static void spoil_same_name(void)
 {
-	some_object()->name = some_object()->name;
+	struct klp_object *to = some_object(), *from = some_object();
+
+	to->name = from->name;
 }
 
 static void spoil_callback(void)
