@@ -297,7 +297,7 @@ struct klp_range {
  * @rcu:	for freeing
  * @max:	room for so many
  * @nr:		so many are there
- * @modules:	the texts of modules that go, for all tasks but their own, or NULL
+ * @modules:	the texts of modules that go, in which only their own threads may be; or NULL
  * @range:	disjoint and in ascending order once sealed
  */
 struct klp_ranges {

@@ -288,3 +288,7 @@ int __init klp_sysfs_init(void)
 	klp_root = kobject_create_and_add("livepatch", kernel_kobj);
 	return klp_root ? 0 : -ENOMEM;
 }
+
+#ifdef CONFIG_KLP_KUNIT_TEST
+#include "tests/sysfs_kunit.h"
+#endif

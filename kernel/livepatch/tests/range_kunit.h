@@ -172,6 +172,27 @@ static void klp_test_ranges_random(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, unordered, 0);
 }
 
+/* Who looks into an index when it is freed goes on with it. */
+static void klp_test_ranges_reader(struct kunit *test)
+{
+	struct klp_ranges *ranges = klp_test_ranges(test, 1);
+	bool in, in_modules;
+
+	ranges->modules = klp_ranges_alloc(1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ranges->modules);
+	klp_ranges_add(ranges, 10, 19);
+	klp_ranges_add(ranges->modules, 20, 29);
+
+	rcu_read_lock();
+	klp_ranges_free(ranges);
+	in = klp_ranges_find(ranges, 15);
+	in_modules = klp_ranges_find(ranges->modules, 25);
+	rcu_read_unlock();
+
+	KUNIT_EXPECT_TRUE(test, in);
+	KUNIT_EXPECT_TRUE(test, in_modules);
+}
+
 static struct kunit_case klp_range_tests[] = {
 	KUNIT_CASE(klp_test_ranges_empty),
 	KUNIT_CASE(klp_test_ranges_single),
@@ -179,6 +200,7 @@ static struct kunit_case klp_range_tests[] = {
 	KUNIT_CASE(klp_test_ranges_ends),
 	KUNIT_CASE(klp_test_ranges_merge),
 	KUNIT_CASE(klp_test_ranges_random),
+	KUNIT_CASE(klp_test_ranges_reader),
 	{}
 };
 

@@ -25,9 +25,12 @@ static int klp_test_ctor(void *obj, void *shadow_data, void *ctor_data)
 	return 0;
 }
 
+/* And tells where it was, if somebody wants to know. */
 static int klp_test_ctor_fails(void *obj, void *shadow_data, void *ctor_data)
 {
 	*(unsigned long *)shadow_data = 1;
+	if (ctor_data)
+		*(void **)ctor_data = shadow_data;
 	return -EPERM;
 }
 
@@ -135,6 +138,35 @@ static void klp_test_shadow_ctor_fails(struct kunit *test)
 						     klp_test_ctor, NULL));
 	klp_shadow_free(&obj, KLP_TEST_ID, klp_test_dtor);
 	KUNIT_EXPECT_EQ(test, atomic_read(&klp_test_dtors), 1);
+}
+
+/* Who has come to a variable may look at it although it goes meanwhile. */
+static void klp_test_shadow_reader(struct kunit *test)
+{
+	unsigned long *data, seen;
+	int obj;
+
+	data = klp_shadow_alloc(&obj, KLP_TEST_ID, 8, GFP_KERNEL, klp_test_ctor, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	rcu_read_lock();
+	klp_shadow_free(&obj, KLP_TEST_ID, NULL);
+	seen = READ_ONCE(*data);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, seen, (unsigned long)&obj);
+}
+
+/* The same for one that could not be made. */
+static void klp_test_shadow_failed_reader(struct kunit *test)
+{
+	unsigned long *data = NULL, seen = 0;
+	int obj;
+
+	rcu_read_lock();
+	klp_shadow_alloc(&obj, KLP_TEST_ID, 8, GFP_ATOMIC, klp_test_ctor_fails, &data);
+	if (data)
+		seen = READ_ONCE(*data);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, seen, 1);
 }
 
 static void klp_test_shadow_too_large(struct kunit *test)
@@ -326,6 +358,8 @@ static struct kunit_case klp_shadow_tests[] = {
 	KUNIT_CASE(klp_test_shadow_basic),
 	KUNIT_CASE(klp_test_shadow_exists),
 	KUNIT_CASE(klp_test_shadow_ctor_fails),
+	KUNIT_CASE(klp_test_shadow_reader),
+	KUNIT_CASE(klp_test_shadow_failed_reader),
 	KUNIT_CASE(klp_test_shadow_too_large),
 	KUNIT_CASE(klp_test_shadow_atomic),
 	KUNIT_CASE(klp_test_shadow_spread),

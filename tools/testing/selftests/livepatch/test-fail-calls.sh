@@ -67,6 +67,21 @@ disabling() {
 	done
 }
 
+# A patch that could not be disabled is as it was for later transitions, too.
+jumping_on() {
+	local entry
+
+	load klp_target
+	enable $V1 funcs=value
+	entry=$(<"$TARGET/entry")
+	matches "$entry" '^jmp new_value ' "$TARGET/entry"
+	load klp_fail function=ftrace_set_jumps value=-12 within=klp_transition_disable nth=1
+	refused ENOMEM "$LIVEPATCH/$V1/enabled" 0
+	unload klp_fail
+	enable $V2 funcs=twin:1
+	file_is "$TARGET/entry" "$entry"
+}
+
 # A transition is turned round, first when a patch is enabled, then when it is disabled.
 reversing() {
 	load klp_target
@@ -209,6 +224,7 @@ scenario "ftrace, when a patch is enabled over jumps" with_jumps enabling \
 	ftrace_set_jumps=-12 ftrace_set_jumps=-19 ftrace_set_jumps=-5
 scenario "ftrace, when a patch is disabled" with_jumps disabling \
 	ftrace_set_jumps=-12 ftrace_set_jumps=-19 ftrace_set_jumps=-5
+scenario "ftrace, when a patch stays that was to be disabled" with_jumps jumping_on
 scenario "other parts of the core, when a patch is disabled" disabling klp_ranges_alloc=0
 scenario "other parts of the core, when a transition is reversed" reversing klp_ranges_alloc=0
 scenario "ftrace, when a patch's disabling is completed" completing ftrace_set_filter_ips=-12

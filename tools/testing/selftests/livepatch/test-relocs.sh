@@ -15,9 +15,9 @@ P=$LIVEPATCH/klp_rela
 LONG=a_name_that_is_longer_than_any_module_may_have_it_and_goes_on
 LONGER=$LONG$LONG$LONG$LONG$LONG$LONG$LONG$LONG$LONG
 
-# load_rela ERROR
+# load_rela ERROR [PARAMETER=VALUE...]
 load_rela() {
-	is "$(./klp_module load "$R")" "$1" "loading klp_rela"
+	is "$(./klp_module load "$R" "${@:2}")" "$1" "loading klp_rela"
 }
 
 # A module whose text is to be seen from its parameters: x86 only.
@@ -156,6 +156,23 @@ marked_by_file() {
 	remove klp_rela
 }
 
+# A module that stays although its patch was refused has to have nothing of them.
+refused_at_first() {
+	make_rela
+	load klp_target
+	load_rela ok refuse_first=1
+	absent "$P"
+	is "$(param klp_rela pointers)" "0 0 0" "what is found"
+	unload klp_target
+	load klp_target
+	echo 1 >/sys/module/klp_rela/parameters/again
+	is "$(param klp_rela again)" 0 "the result of enabling it again"
+	wait_patched klp_rela
+	is "$(value value)" "$FOUND" "value"
+	is "$(param klp_rela pointers)" "42 42 42" "what is found"
+	remove klp_rela
+}
+
 # A structure that is over may be used again; the module may have gone meanwhile.
 enabled_again() {
 	local i
@@ -233,7 +250,7 @@ switched() {
 
 	make_rela
 	log_begin
-	is "$(./klp_module load "$R" key=1 call=1)" ok "loading klp_rela"
+	load_rela ok key=1 call=1
 	wait_patched klp_rela
 	load klp_target
 	file_is "$TARGET/init_value" "$(answer_of 1 1)"
@@ -369,6 +386,7 @@ scenario "applied for vmlinux, and for a module that is there" applied first
 scenario "applied for a module that comes later" applied later
 scenario "blank when the module goes, applied when it returns" comes_and_goes
 scenario "applied again after the patch was disabled" enabled_again
+scenario "blank after a callback has refused the patch" refused_at_first
 scenario "enabled by a parameter" enabled_by_parameter
 scenario "enabled by a parameter before a wrong one" enabled_by_bad_parameters
 scenario "whatever the file says of it" marked_by_file

@@ -242,12 +242,29 @@ static bool no_target;
 module_param(no_target, bool, 0400);
 MODULE_PARM_DESC(no_target, "Have no object for klp_target");
 
+static bool refuse_first;
+module_param(refuse_first, bool, 0400);
+MODULE_PARM_DESC(refuse_first, "The first pre_patch callback fails, and init does not mind");
+
+static int pre_patch(struct klp_object *obj)
+{
+	bool refuse = refuse_first;
+
+	refuse_first = false;
+	return refuse ? -ENOTUNIQ : 0;
+}
+
 static int __init rela_init(void)
 {
+	bool may_fail = refuse_first;
+	int err;
+
 	patch.replace = replace;
+	objs[0].callbacks.pre_patch = pre_patch;
 	if (no_target)
 		objs[1] = (struct klp_object){};
-	return klp_enable_patch(&patch);
+	err = klp_enable_patch(&patch);
+	return may_fail ? 0 : err;
 }
 
 static void __exit rela_exit(void)
