@@ -144,7 +144,7 @@ int klp_enable_patch(struct klp_patch *patch);
 
 /* Called by the module loader. */
 int klp_module_coming(struct module *mod);
-void klp_module_evict(struct module *mod);
+void klp_module_evict(struct module *mod, bool exits);
 void klp_module_going(struct module *mod);
 int klp_apply_section_relocs(struct module *pmod, Elf_Shdr *sechdrs,
 			     const char *shstrtab, const char *strtab,
@@ -183,7 +183,7 @@ struct klp_state *klp_get_prev_state(unsigned long id);
 #else /* !CONFIG_LIVEPATCH */
 
 static inline int klp_module_coming(struct module *mod) { return 0; }
-static inline void klp_module_evict(struct module *mod) {}
+static inline void klp_module_evict(struct module *mod, bool exits) {}
 static inline void klp_module_going(struct module *mod) {}
 static inline void klp_copy_process(struct task_struct *child) {}
 static inline void klp_update_patch_state(struct task_struct *task) {}

@@ -407,10 +407,16 @@ static bool klp_evict_step(struct module *mod)
 	return klp_all_released();
 }
 
+static bool klp_threads_ended(struct module *mod)
+{
+	return !klp_tasks_have_own(mod);
+}
+
 /**
  * klp_module_evict() - disable the patch of a module that goes with it enabled
  * @mod: the module, in MODULE_STATE_GOING: its init or a parameter has failed after
  *	 it has enabled a patch, or it is removed by force
+ * @exits: whether the module's exit is to run after that
  *
  * The loader frees it, whatever references are held, and what it needs to run
  * comes first: its parameters, the probes and jump labels in it. So this stands
@@ -419,7 +425,7 @@ static bool klp_evict_step(struct module *mod)
  *
  * Context: process context, may sleep. Takes klp_mutex.
  */
-void klp_module_evict(struct module *mod)
+void klp_module_evict(struct module *mod, bool exits)
 {
 	struct klp_patch *patch;
 
@@ -438,6 +444,15 @@ void klp_module_evict(struct module *mod)
 	}
 
 	klp_wait_settled(klp_evict_step, mod);
+
+	/*
+	 * Transitions have not waited for the module's own threads, because its exit
+	 * ends them. New functions may have started one that init knows nothing of.
+	 */
+	if (exits || klp_threads_ended(mod))
+		return;
+	pr_err("module '%s' stays until its own threads have ended\n", mod->name);
+	klp_wait_settled(klp_threads_ended, mod);
 }
 
 /**

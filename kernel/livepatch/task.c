@@ -636,7 +636,10 @@ void klp_tasks_enter(int state)
 /* Whether a task other than current is marked; one count is the scan's own. */
 static bool klp_others_marked(void)
 {
-	return atomic_read(&klp_nr_pending) > 1 + klp_patch_pending(current);
+	/* First: current may be switched in between, and would be taken off twice. */
+	int pending = atomic_read(&klp_nr_pending);
+
+	return pending > 1 + klp_patch_pending(current);
 }
 
 static void klp_publish_ranges(struct klp_ranges *ranges)
@@ -784,6 +787,39 @@ void klp_tasks_set_ranges(struct klp_ranges *ranges)
 {
 	lockdep_assert_held(&klp_mutex);
 	klp_publish_ranges(ranges);
+}
+
+struct klp_own {
+	const struct module *mod;
+	bool found;
+};
+
+static void klp_find_own(struct task_struct *task, void *arg)
+{
+	unsigned int flags = READ_ONCE(task->flags);
+	struct klp_own *own = arg;
+
+	/* Who exits never returns to its function. */
+	if (flags & PF_KTHREAD && !(flags & PF_EXITING) &&
+	    within_module((unsigned long)kthread_func(task), own->mod))
+		own->found = true;
+}
+
+/**
+ * klp_tasks_have_own() - whether a module has threads of its own
+ * @mod: the module; nobody but such threads can start more of them
+ *
+ * These are kthreads whose function is the module's: see klp_check_stack().
+ *
+ * Context: may sleep.
+ * Return: whether there is one.
+ */
+bool klp_tasks_have_own(const struct module *mod)
+{
+	struct klp_own own = { .mod = mod };
+
+	klp_walk(klp_find_own, &own);
+	return own.found;
 }
 
 /* Returns whether a task was forced. */

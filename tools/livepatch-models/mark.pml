@@ -85,7 +85,10 @@ active proctype task()
 	fi;
 
 #ifndef OLD_MARK
-	/* An old mark may be dropped: the second walk sets it again. */
+	/*
+	 * An old mark may be dropped: it was for the other one of two goals, so the
+	 * task that has kept it is where this one leads.
+	 */
 	assert(goal == NEW);
 #endif
 	if

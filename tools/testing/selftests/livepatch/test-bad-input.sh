@@ -172,6 +172,33 @@ init_fails() {
 	unchanged "$before"
 }
 
+# The same with a thread of the module's own, which no exit will end.
+init_fails_with_thread() {
+	local before
+
+	load klp_target
+	before=$(snapshot)
+	log_begin
+	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 thread=1
+	at_end end_thread
+	until_true "the log tells why it stays" log_has \
+		"module 'klp_patch_v1' stays until its own threads have ended"
+	is "$(ls "$LIVEPATCH")" "" "patches"
+	file_is /sys/module/klp_patch_v1/initstate going
+	end_thread
+	until_true "the module is gone" test ! -e /sys/module/klp_patch_v1
+	wait "$pid" || true
+	unchanged "$before"
+	load_gets ENXIO klp_patch_v1 fail_init=-6
+	unchanged "$before"
+}
+
+end_thread() {
+	local thread=/sys/module/klp_patch_v1/parameters/thread
+
+	[[ ! -e $thread ]] || echo 0 >"$thread"
+}
+
 # The same while the transition is held up by a task in the function.
 init_fails_blocked() {
 	local before loader
@@ -311,6 +338,7 @@ scenario "enabling and disabling during a transition" busy
 scenario "an init that fails after its patch was enabled" init_fails
 scenario "an init that fails during its transition" init_fails_blocked
 scenario "an init that fails during the transition of another" init_fails_behind
+scenario "an init that fails with a thread of its module" init_fails_with_thread
 scenario "force before an init that fails after its patch was enabled" init_fails_forced
 scenario "what is refused costs no memory" slab
 finish

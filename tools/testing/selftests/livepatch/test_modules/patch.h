@@ -5,6 +5,7 @@
  */
 
 #include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/livepatch.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -55,6 +56,10 @@ MODULE_PARM_DESC(fail_init, "Error for init to return after a success");
 static bool hold_init;
 module_param(hold_init, bool, 0600);
 MODULE_PARM_DESC(hold_init, "Stay in init after a success until this is cleared");
+
+static bool thread;
+module_param(thread, bool, 0600);
+MODULE_PARM_DESC(thread, "Before init fails, start a thread that runs until this is cleared");
 
 /* ---- what came out ---- */
 
@@ -388,6 +393,13 @@ static void measure(void)
 	}
 }
 
+static int own_thread(void *unused)
+{
+	while (READ_ONCE(thread))
+		msleep(20);
+	return 0;
+}
+
 static int __init patch_init(void)
 {
 	struct klp_object *obj = objs;
@@ -425,6 +437,8 @@ static int __init patch_init(void)
 	/* A test that has failed kills who is left. */
 	while (READ_ONCE(hold_init) && !fatal_signal_pending(current))
 		msleep(20);
+	if (fail_init && thread)
+		kthread_run(own_thread, NULL, "klp_own");
 	return fail_init;
 }
 
