@@ -409,7 +409,7 @@ static bool klp_evict_step(struct module *mod)
 
 static bool klp_threads_ended(struct module *mod)
 {
-	return !klp_tasks_have_own(mod);
+	return !klp_tasks_find_own(mod);
 }
 
 /**
@@ -428,6 +428,7 @@ static bool klp_threads_ended(struct module *mod)
 void klp_module_evict(struct module *mod, bool exits)
 {
 	struct klp_patch *patch;
+	pid_t own;
 
 	if (!is_livepatch_module(mod))
 		return;
@@ -449,9 +450,11 @@ void klp_module_evict(struct module *mod, bool exits)
 	 * Transitions have not waited for the module's own threads, because its exit
 	 * ends them. New functions may have started one that init knows nothing of.
 	 */
-	if (exits || klp_threads_ended(mod))
+	own = exits ? 0 : klp_tasks_find_own(mod);
+	if (!own)
 		return;
-	pr_err("module '%s' stays until its own threads have ended\n", mod->name);
+	pr_err("module '%s' stays until its own threads have ended, such as %d\n",
+	       mod->name, own);
 	klp_wait_settled(klp_threads_ended, mod);
 }
 

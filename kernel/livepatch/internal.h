@@ -200,7 +200,7 @@ void klp_tasks_wait_dead(void);
 void klp_tasks_wait_switching(void);
 void klp_tasks_leave(void);
 void klp_tasks_set_ranges(struct klp_ranges *ranges);
-bool klp_tasks_have_own(const struct module *mod);
+pid_t klp_tasks_find_own(const struct module *mod);
 void klp_tasks_rescan(void);
 void klp_tasks_wake(void);
 bool klp_tasks_force(void);

@@ -791,7 +791,7 @@ void klp_tasks_set_ranges(struct klp_ranges *ranges)
 
 struct klp_own {
 	const struct module *mod;
-	bool found;
+	pid_t pid;
 };
 
 static void klp_find_own(struct task_struct *task, void *arg)
@@ -802,24 +802,27 @@ static void klp_find_own(struct task_struct *task, void *arg)
 	/* Who exits never returns to its function. */
 	if (flags & PF_KTHREAD && !(flags & PF_EXITING) &&
 	    within_module((unsigned long)kthread_func(task), own->mod))
-		own->found = true;
+		own->pid = task_pid_nr(task);
 }
 
 /**
- * klp_tasks_have_own() - whether a module has threads of its own
- * @mod: the module; nobody but such threads can start more of them
+ * klp_tasks_find_own() - find a thread of a module's own
+ * @mod: the module
  *
- * These are kthreads whose function is the module's: see klp_check_stack().
+ * That is a kthread whose function is the module's: see klp_check_stack(). Such a
+ * thread may start another one and end, but that is told of, too, if nobody else
+ * starts any.
  *
  * Context: may sleep.
- * Return: whether there is one.
+ * Return: the number of one, or 0.
  */
-bool klp_tasks_have_own(const struct module *mod)
+pid_t klp_tasks_find_own(const struct module *mod)
 {
 	struct klp_own own = { .mod = mod };
 
-	klp_walk(klp_find_own, &own);
-	return own.found;
+	/* Numbers start again from below: there, one walk may have passed already. */
+	klp_walk_twice(klp_find_own, &own);
+	return own.pid;
 }
 
 /* Returns whether a task was forced. */

@@ -174,7 +174,7 @@ init_fails() {
 
 # The same with a thread of the module's own, which no exit will end.
 init_fails_with_thread() {
-	local before
+	local before thread
 
 	load klp_target
 	before=$(snapshot)
@@ -182,12 +182,14 @@ init_fails_with_thread() {
 	background ./klp_module load "$MODULES/klp_patch_v1.ko" fail_init=-6 thread=1
 	at_end end_thread
 	until_true "the log tells why it stays" log_has \
-		"module 'klp_patch_v1' stays until its own threads have ended"
+		"module 'klp_patch_v1' stays until its own threads have ended, such as "
+	thread=$(log_lines | sed -n 's/.* such as //p')
+	file_is "/proc/$thread/comm" klp_own
 	is "$(ls "$LIVEPATCH")" "" "patches"
 	file_is /sys/module/klp_patch_v1/initstate going
 	end_thread
 	until_true "the module is gone" test ! -e /sys/module/klp_patch_v1
-	wait "$pid" || true
+	wait "$pid" && fail "a module was loaded whose init fails"
 	unchanged "$before"
 	load_gets ENXIO klp_patch_v1 fail_init=-6
 	unchanged "$before"
