@@ -47,6 +47,17 @@ enabling() {
 	done
 }
 
+# A module may stay although its patch could not be built, but nothing keeps it.
+not_kept() {
+	enable $V2
+	load klp_fail function=should_failslab value=-12 within=klp_patch_build allocates=1 nth=1
+	load $V1 funcs=cmdline replace=1 keep=1
+	is "$(param klp_fail nth)" 0 "calls left"
+	unload klp_fail
+	is "$(param $V1 result)" -12 "what klp_enable_patch() has returned"
+	unload $V1
+}
+
 # The first patch of all is enabled.
 enabling_first() {
 	load klp_target
@@ -209,6 +220,7 @@ scenario "other parts of the core, when a patch is enabled" enabling \
 	klp_patch_check=-22 klp_states_compatible=0 klp_symbols_bind=-12 \
 	klp_object_bind=-12 klp_callback_pre_patch=-1 klp_object_attach=-12 \
 	klp_site_attach=-12 klp_ranges_alloc=0
+scenario "the module of a patch that could not be built" not_kept
 scenario "ftrace, when a module comes" coming \
 	ftrace_set_filter_ips=-12 ftrace_set_filter_ips=-16
 scenario "the module loader, when a module comes" coming \
