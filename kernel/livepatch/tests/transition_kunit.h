@@ -168,6 +168,49 @@ static void klp_test_phase_goal(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, klp_direction(&patch), "unpatching");
 }
 
+static struct module *klp_test_pinned(struct kunit *test)
+{
+	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct klp_pin *pin = kmalloc(sizeof(*pin), GFP_KERNEL);
+
+	if (!mod || !pin) {
+		kfree(pin);
+		return NULL;
+	}
+	pin->mod = mod;
+	list_add(&pin->node, &klp_pins);
+	return mod;
+}
+
+/* A module that comes to the place of one that went by force was not forced out. */
+static void klp_test_unpin(struct kunit *test)
+{
+	struct module *mod[2];
+	bool before[2], after[2];
+	bool none;
+	int i;
+
+	mutex_lock(&klp_mutex);
+	for (i = 0; i < 2; i++) {
+		mod[i] = klp_test_pinned(test);
+		before[i] = mod[i] && klp_is_pinned(mod[i]);
+	}
+	klp_unpin(mod[1]);
+	for (i = 0; i < 2; i++)
+		after[i] = klp_is_pinned(mod[i]);
+	klp_unpin(mod[0]);
+	none = list_empty(&klp_pins);
+	/* Whatever is left is of modules that are no more. */
+	klp_drop_pins(&klp_pins);
+	INIT_LIST_HEAD(&klp_pins);
+	mutex_unlock(&klp_mutex);
+
+	KUNIT_EXPECT_TRUE(test, before[0] && before[1]);
+	KUNIT_EXPECT_TRUE(test, after[0]);
+	KUNIT_EXPECT_FALSE(test, after[1]);
+	KUNIT_EXPECT_TRUE(test, none);
+}
+
 static struct kunit_case klp_transition_tests[] = {
 	KUNIT_CASE_PARAM(klp_test_phase_next, klp_phase_gen_params),
 	KUNIT_CASE(klp_test_phase_every_cell),
@@ -176,6 +219,7 @@ static struct kunit_case klp_transition_tests[] = {
 	KUNIT_CASE(klp_test_phase_in_transition),
 	KUNIT_CASE(klp_test_phase_name),
 	KUNIT_CASE(klp_test_phase_goal),
+	KUNIT_CASE(klp_test_unpin),
 	{}
 };
 
