@@ -25,7 +25,7 @@ help:
 	@echo '  make mutants      put mistakes into the core, and see the tests notice each'
 	@echo '  make coverage     what of the core the tests reach'
 	@echo '  make check        checkpatch, sparse, W=1 with gcc and clang, htmldocs, coccinelle, layers, models'
-	@echo '  make cross        compile the core for other architectures'
+	@echo '  make cross        compile the core for other architectures, and kernels without it'
 	@echo
 	@echo '  make deps         install missing Debian packages'
 	@echo '  make tree         build/linux: a stock tree, ours laid in, patches/ applied'

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Compile the livepatch core, and what calls it, for each architecture that has
-# live patching and that Debian has a compiler for; and what is patched in a kernel
-# that has none.
+# live patching and that Debian has a compiler for; and the files of patches/ in
+# kernels that have none.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -16,7 +16,8 @@ patched=(
 	kernel/trace/ftrace.o init/init_task.o fs/proc/base.o
 )
 with=(cross.config CONFIG_LIVEPATCH=y kernel/livepatch/ "${patched[@]}")
-without=(without.config "# CONFIG_DYNAMIC_FTRACE is not set" "${patched[@]}")
+without=(without.config "# CONFIG_LIVEPATCH is not set" "${patched[@]}" arch/x86/kernel/ftrace.o)
+static=(static.config "# CONFIG_DYNAMIC_FTRACE is not set" "${patched[@]}")
 
 # cross NAME ARCH PREFIX CONFIG FRAGMENT LINE OBJECT...: the line has to come out.
 cross() {
@@ -45,6 +46,7 @@ cross() {
 
 phase "compile for x86" cross-x86 cross x86_64 x86_64 '' defconfig "${with[@]}"
 phase "compile without live patching" cross-without cross without x86_64 '' defconfig "${without[@]}"
+phase "compile without dynamic ftrace" cross-static cross static x86_64 '' defconfig "${static[@]}"
 phase "compile for s390" cross-s390 cross s390 s390 s390x-linux-gnu- defconfig "${with[@]}"
 phase "compile for powerpc" cross-powerpc cross powerpc powerpc powerpc64le-linux-gnu- ppc64le_defconfig "${with[@]}"
 # The one 32-bit architecture that can have it.
